@@ -1,0 +1,6 @@
+"""Puts a cancelled subscription right: Kafka in, one Postgres transaction, Kafka out.
+
+The way of a message stands in `service.flow`; what a cancellation means, in `service.domain`.
+"""
+
+__version__ = "0.1.0.dev0"

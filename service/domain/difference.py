@@ -1,0 +1,267 @@
+"""The subtraction: what the rule says now, minus what has been published, as outcomes.
+
+Order within one decision: the status; what is given back (periods restored, renewals reinstated);
+what is taken (periods shortened, renewals cancelled); the money. So an amount that is published
+twice in one decision goes from each `before` to the next without a gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from uuid import NAMESPACE_URL, uuid5
+
+from service.domain.money import ZERO, Amount, decimal
+from service.domain.outcomes import (
+    Adjusted,
+    Body,
+    ChargeChange,
+    PeriodChanged,
+    RenewalChanged,
+    StatusChanged,
+    Withdrawn,
+)
+from service.domain.periods import Period
+from service.domain.settlement import Settled, Settlement, divisible
+from service.domain.subscription import Adjustment, Cause, Charge, Subscription, Told
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What will have been published, while the outcomes are being drawn up."""
+
+    cuts: dict[Period, date]
+    stopped: set[Period]
+    levels: dict[str, Amount]
+    adjustments: list[Adjustment]
+    bodies: list[Body]
+
+
+def difference(
+    subscription: Subscription, target: Settlement, *, key: str, cause: Cause, now: datetime
+) -> tuple[tuple[Body, ...], Told]:
+    """The outcomes that take what has been published to what the rule says, and what is then published.
+
+    `key` names the input that caused it and makes the adjustments' ids; `now` stamps them.
+    """
+    told = subscription.told
+    draft = _Draft(dict(told.cuts), set(told.stopped), dict(told.levels), list(told.adjustments), [])
+    unmoved = told.end is not None and target.end is not None and told.end.same_as(target.end)
+    if not unmoved:
+        draft.bodies += _status(told, target)
+    lines = tuple(line.line_id for line in subscription.agreement.lines)
+    _restore(draft, target, lines)
+    _reinstate(draft, target)
+    _shorten(draft, target, lines)
+    _cancel_renewals(draft, target)
+    _adjust(draft, subscription, target, key, cause, now)
+    after = Told(
+        sequence=told.sequence + len(draft.bodies),
+        end=told.end if unmoved else target.end,
+        cuts=tuple(sorted(draft.cuts.items())),
+        stopped=tuple(sorted(draft.stopped)),
+        levels=draft.levels,
+        adjustments=tuple(draft.adjustments),
+        ended=told.ended,
+    )
+    return tuple(draft.bodies), after
+
+
+def _status(told: Told, target: Settlement) -> list[Body]:
+    if target.end is None:
+        return [] if told.end is None else [Withdrawn()]
+    return [
+        StatusChanged(
+            "cancellation-scheduled" if told.end is None else "cancellation-rescheduled", target.end, "prorate"
+        )
+    ]
+
+
+def _restore(draft: _Draft, target: Settlement, lines: tuple[str, ...]) -> None:
+    """Gives back days of periods that were cut; one that now lies wholly after the end is left to the renewals."""
+    for period, cut_to in sorted(draft.cuts.items()):
+        ends = min(period.end, target.end.end_date) if target.end is not None else period.end
+        if ends <= period.start:
+            del draft.cuts[period]
+            continue
+        raised = _changes(draft, target, period, rising=True)
+        if ends <= cut_to and not raised:
+            continue
+        draft.cuts[period] = ends
+        if ends == period.end:
+            del draft.cuts[period]
+        draft.bodies.append(PeriodChanged("period-restored", lines, period, ends, target.end, raised))
+
+
+def _reinstate(draft: _Draft, target: Settlement) -> None:
+    """Renewals that were cancelled and now start before the end come after all, whole."""
+    for period in sorted(draft.stopped):
+        if target.end is not None and period.start >= target.end.end_date:
+            continue
+        draft.stopped.remove(period)
+        charges = [settled for settled in _of(target, period) if settled.charge.charge_id in draft.levels]
+        for invoice_id, group in _by_invoice(charges):
+            changes = tuple(_change(draft, settled, settled.full) for settled in group)
+            draft.bodies.append(RenewalChanged("renewal-reinstated", period, invoice_id, changes))
+
+
+def _shorten(draft: _Draft, target: Settlement, lines: tuple[str, ...]) -> None:
+    """Cuts periods at the end date, and again when a charge of such a period arrives late."""
+    for period in target.cuts if target.end is not None else ():
+        assert target.end is not None  # noqa: S101  narrows the type; cuts exist only with an end
+        ends = target.end.end_date
+        lowered = _changes(draft, target, period, rising=False)
+        if draft.cuts.get(period, period.end) <= ends and not lowered:
+            continue
+        draft.cuts[period] = ends
+        draft.bodies.append(PeriodChanged("period-shortened", lines, period, ends, target.end, lowered))
+
+
+def _cancel_renewals(draft: _Draft, target: Settlement) -> None:
+    """Cancels each renewal from the end on, once, and again when a charge of it arrives late."""
+    for period in target.stopped:
+        fresh = [s for s in _of(target, period) if draft.levels.get(s.charge.charge_id) != s.kept]
+        if period in draft.stopped and not fresh:
+            continue
+        draft.stopped.add(period)
+        for invoice_id, group in _by_invoice(fresh):
+            changes = tuple(_change(draft, settled, settled.kept) for settled in group)
+            draft.bodies.append(RenewalChanged("renewal-cancelled", period, invoice_id, changes))
+
+
+def _of(target: Settlement, period: Period) -> list[Settled]:
+    """The living recurring charges of exactly this period."""
+    return [s for s in target.charges.values() if s.charge.window == period and divisible(s.charge)]
+
+
+def _by_invoice(charges: list[Settled]) -> Iterable[tuple[str | None, list[Settled]]]:
+    """Charges by invoice; a renewal that nobody has planned yet is one without an invoice."""
+    invoices: dict[str | None, list[Settled]] = {} if charges else {None: []}
+    for settled in charges:
+        invoices.setdefault(settled.charge.invoice_id, []).append(settled)
+    return sorted(invoices.items(), key=lambda item: item[0] or "")
+
+
+def _changes(draft: _Draft, target: Settlement, period: Period, *, rising: bool) -> tuple[ChargeChange, ...]:
+    """The charges of a period whose amount rises (or falls, or is published for the first time)."""
+    changes = []
+    for settled in _of(target, period):
+        published = draft.levels.get(settled.charge.charge_id)
+        known = settled.full if published is None else published
+        if (settled.kept.gross > known.gross) if rising else (published is None or settled.kept.gross < known.gross):
+            changes.append(_change(draft, settled, settled.kept))
+    return tuple(changes)
+
+
+def _change(draft: _Draft, settled: Settled, after: Amount) -> ChargeChange:
+    charge = settled.charge
+    before = draft.levels.get(charge.charge_id, settled.full)
+    draft.levels[charge.charge_id] = after
+    return ChargeChange(
+        charge_id=charge.charge_id,
+        invoice_id=charge.invoice_id,
+        state="issued" if charge.state == "issued" else "planned",
+        before=before,
+        after=after,
+        taxed=charge.taxed,
+    )
+
+
+def _adjust(
+    draft: _Draft, subscription: Subscription, target: Settlement, key: str, cause: Cause, now: datetime
+) -> None:
+    """One adjustment per charge whose credit is not what has been published for it."""
+    for charge_id, settled in target.charges.items():
+        earlier = [adjustment for adjustment in draft.adjustments if adjustment.charge_id == charge_id]
+        amount = settled.credit - sum((adjustment.amount for adjustment in earlier), ZERO)
+        if not amount:
+            continue
+        offset, refundable = _split(draft, subscription, target, settled.charge, amount.gross)
+        adjustment = Adjustment(
+            adjustment_id=str(
+                uuid5(
+                    NAMESPACE_URL,
+                    f"adjustment {subscription.tenant_id} {subscription.subscription_id} {key} {charge_id}",
+                )
+            ),
+            sequence=subscription.told.sequence + len(draft.bodies) + 1,
+            charge_id=charge_id,
+            invoice_id=settled.charge.invoice_id,
+            amount=amount,
+            offset=offset,
+            refundable=refundable,
+            cause=cause,
+            reverses_adjustment_id=_reversed(earlier, amount),
+            text=_words(settled, amount, subscription.agreement.currency),
+            decided_at=now,
+        )
+        draft.adjustments.append(adjustment)
+        draft.bodies.append(
+            Adjusted(
+                adjustment=adjustment,
+                line_id=settled.charge.line_id,
+                period=settled.charge.window,
+                billed=settled.charge.billed,
+                kept=settled.kept,
+                active=settled.active,
+                total=settled.total,
+            )
+        )
+
+
+def _split(
+    draft: _Draft, subscription: Subscription, target: Settlement, charge: Charge, gross: int
+) -> tuple[int, int]:
+    """How much of an adjustment meets the open balance of its invoice, and how much is for paying back.
+
+    A credit is offset first. A debit mirrors what was published for the charge, the refund first;
+    what it takes beyond that (an invoice that left something out) is neither.
+    """
+    if gross >= 0:
+        offset = min(gross, max(_open_balance(draft, subscription, target, charge.invoice_id), 0))
+        return offset, gross - offset
+    earlier = [adjustment for adjustment in draft.adjustments if adjustment.charge_id == charge.charge_id]
+    refundable = min(-gross, max(sum(adjustment.refundable for adjustment in earlier), 0))
+    offset = min(-gross - refundable, max(sum(adjustment.offset for adjustment in earlier), 0))
+    return -offset, -refundable
+
+
+def _open_balance(draft: _Draft, subscription: Subscription, target: Settlement, invoice_id: str) -> int:
+    """What is still to be paid of an invoice, after credits, in minor units."""
+    on_invoice = [target.charges[charge.charge_id] for charge in subscription.of_invoice(invoice_id)]
+    billed = sum(s.charge.billed.gross for s in on_invoice if s.charge.kind != "credit")
+    by_others = sum(s.credited_by_others.gross for s in on_invoice)
+    by_us = sum(a.amount.gross for a in draft.adjustments if a.invoice_id == invoice_id)
+    return billed - by_others - by_us - subscription.paid.get(invoice_id, 0)
+
+
+def _reversed(earlier: list[Adjustment], amount: Amount) -> str | None:
+    """The latest adjustment of the other direction that this one takes back, in whole or in part."""
+    standing: list[Adjustment] = []
+    for adjustment in earlier:
+        gross = adjustment.amount.gross
+        while gross and standing and standing[-1].amount.gross * gross < 0:
+            top = standing.pop()
+            rest = top.amount.gross + gross
+            if rest * top.amount.gross > 0:
+                standing.append(replace(top, amount=Amount(rest)))
+                gross = 0
+            else:
+                gross = rest
+        if gross:
+            standing.append(replace(adjustment, amount=Amount(gross)))
+    opposite = bool(standing) and standing[-1].amount.gross * amount.gross < 0
+    return standing[-1].adjustment_id if opposite else None
+
+
+def _words(settled: Settled, amount: Amount, currency: str) -> str:
+    """The calculation as a sentence that a person can check."""
+    full, kept = decimal(settled.full.gross, currency), decimal(settled.kept.gross, currency)
+    moved = decimal(abs(amount.gross), currency)
+    back = f"{moved} {currency} back" if amount.gross >= 0 else f"{moved} {currency} charged again"
+    if settled.charge.voided:
+        return f"The invoice was voided; {back}."
+    if settled.total == 1 and settled.active == 1:
+        return f"{full} {currency} is kept whole; {back}."
+    return f"{settled.active} of {settled.total} days of {full} {currency} = {kept} {currency}; {back}."

@@ -1,0 +1,51 @@
+"""The laws that every decision must obey, checked before it is committed.
+
+A broken law is a bug of ours: the transaction is rolled back and nothing is published of it.
+The properties in the tests say the same of whole histories.
+"""
+
+from __future__ import annotations
+
+from service.domain.money import ZERO, Amount
+from service.domain.outcomes import Outcome
+from service.domain.settlement import Settled, Settlement, divisible
+from service.domain.subscription import Subscription
+
+
+class LawBrokenError(Exception):
+    """A decision contradicts a law; the message names the law and the charge."""
+
+
+def check(before: Subscription, after: Subscription, target: Settlement, outcomes: tuple[Outcome, ...]) -> None:
+    """Raises `LawBrokenError` when a decision breaks a law."""
+    for charge_id, settled in target.charges.items():
+        published = sum((a.amount for a in after.told.adjustments if a.charge_id == charge_id), ZERO)
+        _require(_balances(settled, published), "identity", f"charge {charge_id}")
+        if target.end is None:
+            _require(settled.kept == settled.full, "neutral regret", f"charge {charge_id}")
+            level = after.told.levels.get(charge_id, settled.full)
+            _require(level == settled.full or not divisible(settled.charge), "neutral regret", f"charge {charge_id}")
+        elif divisible(settled.charge) and settled.charge.window is not None:
+            late = settled.charge.window.start >= target.end.end_date
+            _require(not (late and settled.kept), "nothing after the end", f"charge {charge_id}")
+    numbers = [outcome.sequence for outcome in outcomes]
+    expected = list(range(before.told.sequence + 1, after.told.sequence + 1))
+    _require(numbers == expected, "sequence", f"{numbers} instead of {expected}")
+
+
+def _balances(settled: Settled, published: Amount) -> bool:
+    """Billed = kept + credited by us + credited by others, to the minor unit, unless others credited more than that."""
+    if settled.charge.state != "issued":
+        return published == ZERO
+    rest = settled.charge.billed - settled.kept - settled.credited_by_others - published
+    over = settled.full - settled.kept - settled.credited_by_others
+    return _part(rest.gross, over.gross) and _part(rest.tax, over.tax)
+
+
+def _part(rest: int, over: int) -> bool:
+    return rest == min(over, 0)
+
+
+def _require(holds: bool, law: str, where: str) -> None:  # noqa: FBT001  the condition is what it is about
+    if not holds:
+        raise LawBrokenError(f"the law of {law} is broken: {where}")

@@ -1,0 +1,264 @@
+"""The fold: a subscription as its facts leave it, and what has been published about it.
+
+Nothing is forgotten that a later fact could need: every statement of a charge and every accepted
+command stays, so that the rule can be run again. What can be derived (the end, what is kept, the
+status) is not stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Literal, TypeAlias
+
+from service.domain.ends import End, Limits, resolve
+from service.domain.facts import (
+    Activated,
+    ChargeLine,
+    Command,
+    Fact,
+    InvoicePaid,
+    InvoiceStated,
+    InvoiceVoided,
+    Kind,
+    Paused,
+    PriceChanged,
+    Received,
+    Renewed,
+    Resumed,
+)
+from service.domain.money import Amount
+from service.domain.periods import Period, whole_days
+
+Cause: TypeAlias = Literal["cancelled", "moved", "revoked", "late-invoice", "correction"]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What the invoicing side said a charge costs, and when it said so."""
+
+    time: datetime
+    state: Literal["planned", "issued"]
+    amount: Amount
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One charge of an invoice with every statement made of it, oldest first."""
+
+    charge_id: str
+    invoice_id: str
+    line_id: str | None
+    kind: Kind
+    window: Period | None
+    taxed: bool
+    statements: tuple[Statement, ...]
+    voided: bool = False
+    corrects_charge_id: str | None = None
+    settles_adjustment_id: str | None = None
+
+    @property
+    def state(self) -> Literal["planned", "issued", "voided"]:
+        """Where it stands: only an issued charge is billed."""
+        return "voided" if self.voided else self.statements[-1].state
+
+    @property
+    def stated(self) -> Amount:
+        """What it costs by the last statement."""
+        return self.statements[-1].amount
+
+    @property
+    def billed(self) -> Amount:
+        """What the customer has been billed: nothing while it is planned, nothing once it is void."""
+        return self.stated if self.state == "issued" else Amount()
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """An accepted command with both its times."""
+
+    command: Command
+    time: datetime
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """A published adjustment: `amount` positive gives back, negative takes back what was given.
+
+    Offset and refundable are parts of the gross amount, with its sign.
+    """
+
+    adjustment_id: str
+    sequence: int
+    charge_id: str
+    invoice_id: str
+    amount: Amount
+    offset: int
+    refundable: int
+    cause: Cause
+    reverses_adjustment_id: str | None
+    text: str
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What has been published: the other side of every subtraction.
+
+    `cuts` maps a shortened period to the date it was shortened to; `levels` a charge to the amount
+    last published for it; `stopped` are the renewals published as cancelled.
+    """
+
+    sequence: int = 0
+    end: End | None = None
+    cuts: tuple[tuple[Period, date], ...] = ()
+    stopped: tuple[Period, ...] = ()
+    levels: dict[str, Amount] = field(default_factory=dict)
+    adjustments: tuple[Adjustment, ...] = ()
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the history: what came in, when it happened, when it was recorded, and what was answered."""
+
+    type: str
+    event_id: str
+    time: datetime
+    recorded_at: datetime
+    effective_date: date | None = None
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A pause, open until it is resumed."""
+
+    pause_id: str
+    effective_date: date
+    resume_date: date | None
+    effect: Literal["not-charged", "charged", "extends-period"]
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """The state of one subscription."""
+
+    tenant_id: str
+    subscription_id: str
+    agreement: Activated
+    renewals: tuple[Period, ...] = ()
+    prices: tuple[PriceChanged, ...] = ()
+    pauses: tuple[Pause, ...] = ()
+    charges: dict[str, Charge] = field(default_factory=dict)
+    paid: dict[str, int] = field(default_factory=dict)
+    commands: tuple[Ordered, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    told: Told = field(default_factory=Told)
+
+    @property
+    def cancellation_id(self) -> str | None:
+        """The id the last accepted request came with: the cancellation that outcomes speak of."""
+        ids = [ordered.command.cancellation_id for ordered in self.commands if ordered.command.action == "request"]
+        return ids[-1] if ids else None
+
+    @property
+    def in_force(self) -> bool:
+        """Whether a cancellation is in force."""
+        return bool(self.commands) and self.commands[-1].command.action != "revoke"
+
+    def ends(self, limits: Limits) -> list[tuple[datetime, End | None]]:
+        """Every end that has been in force, oldest first, each from the time it was asked for; None is a revoke."""
+        return [
+            (
+                ordered.time,
+                None if ordered.command.end is None else self.resolve(ordered.command, ordered.time, limits),
+            )
+            for ordered in self.commands
+        ]
+
+    def resolve(self, command: Command, asked_at: datetime, limits: Limits) -> End:
+        """The end a command means for this subscription; the command has one."""
+        assert command.end is not None, "a revoke has no end to resolve"  # noqa: S101  a bug, not input
+        return resolve(self.agreement, command.end, asked_at, limits)
+
+    def of_invoice(self, invoice_id: str) -> list[Charge]:
+        """The charges that stand on an invoice."""
+        return [charge for charge in self.charges.values() if charge.invoice_id == invoice_id]
+
+
+def evolve(subscription: Subscription, fact: Fact, time: datetime) -> Subscription:
+    """The subscription after one more fact. Facts of one source come in order; a repeat changes nothing."""
+    match fact:
+        case InvoiceStated():
+            stated = {line.charge_id: _stated(subscription, fact, line, time) for line in fact.charges}
+            return replace(subscription, charges={**subscription.charges, **stated})
+        case InvoicePaid():
+            return replace(subscription, paid={**subscription.paid, fact.invoice_id: fact.paid})
+        case InvoiceVoided():
+            voided = {
+                charge.charge_id: replace(charge, voided=True) for charge in subscription.of_invoice(fact.invoice_id)
+            }
+            return replace(subscription, charges={**subscription.charges, **voided})
+        case Renewed():
+            period = whole_days(fact.start, fact.end, subscription.agreement.time_zone)
+            return replace(subscription, renewals=tuple(sorted({*subscription.renewals, period})))
+        case PriceChanged():
+            kept = [price for price in subscription.prices if price.effective_date != fact.effective_date]
+            prices = sorted([*kept, fact], key=lambda price: price.effective_date)
+            return replace(subscription, prices=tuple(prices))
+        case Paused():
+            paused = Pause(fact.pause_id, fact.effective_date, fact.resume_date, fact.effect)
+            others = [pause for pause in subscription.pauses if pause.pause_id != fact.pause_id]
+            return replace(subscription, pauses=(*others, paused))
+        case Resumed():
+            pauses = tuple(
+                replace(pause, resume_date=fact.effective_date) if pause.pause_id == fact.pause_id else pause
+                for pause in subscription.pauses
+            )
+            return replace(subscription, pauses=pauses)
+        case Activated():
+            return replace(subscription, agreement=fact)
+
+
+def accept(subscription: Subscription, command: Command, received: Received) -> Subscription:
+    """The subscription after a command that was judged acceptable."""
+    ordered = Ordered(command, received.time, received.recorded_at)
+    return replace(subscription, commands=(*subscription.commands, ordered))
+
+
+def _stated(subscription: Subscription, fact: InvoiceStated, line: ChargeLine, time: datetime) -> Charge:
+    """A charge after one more statement of it.
+
+    A void is undone by stating the charge again, from the beginning. A plan that arrives once the
+    charge is issued is stale, and saying the same again adds nothing.
+    """
+    before = subscription.charges.get(line.charge_id)
+    if before is not None and before.state == "issued" and fact.state == "planned":
+        return before
+    earlier = () if before is None or before.voided else before.statements
+    statement = Statement(time, fact.state, line.amount)
+    if earlier and (earlier[-1].state, earlier[-1].amount) == (statement.state, statement.amount):
+        earlier = earlier[:-1]
+    return Charge(
+        charge_id=line.charge_id,
+        invoice_id=fact.invoice_id,
+        line_id=line.line_id,
+        kind=line.kind,
+        window=_window(before if earlier else None, line, subscription.agreement.time_zone),
+        taxed=line.taxed,
+        statements=(*earlier, statement),
+        corrects_charge_id=line.corrects_charge_id,
+        settles_adjustment_id=line.settles_adjustment_id,
+    )
+
+
+def _window(before: Charge | None, line: ChargeLine, time_zone: str) -> Period | None:
+    """The days a charge is for. An invoice that obeys states the shortened period; the charge's own stays the first."""
+    if line.start is None or line.end is None:
+        return None
+    stated = whole_days(line.start, line.end, time_zone)
+    earlier = before.window if before is not None else None
+    within = earlier is not None and earlier.start == stated.start and stated.end <= earlier.end
+    return earlier if within else stated

@@ -1,0 +1,84 @@
+"""The whole current timeline of a subscription, as one value to show and to publish."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal, TypeAlias
+
+from service.domain.ends import End, Limits, schedule
+from service.domain.money import ZERO
+from service.domain.periods import Period, local_date
+from service.domain.settlement import Settled, settle
+from service.domain.subscription import Adjustment, Entry, Subscription
+
+Status: TypeAlias = Literal["upcoming", "active", "ending", "ended"]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPeriod:
+    """A billing period and what became of it."""
+
+    start: date
+    end: date
+    state: Literal["whole", "shortened", "cancelled"]
+    shortened_to: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What a person needs to see; everything in it is derived from the state."""
+
+    subscription: Subscription
+    status: Status
+    end: End | None
+    periods: tuple[ShownPeriod, ...]
+    charges: tuple[Settled, ...]
+    adjustments: tuple[tuple[Adjustment, bool], ...]
+    entries: tuple[Entry, ...]
+
+
+def timeline(subscription: Subscription, now: datetime, limits: Limits) -> Timeline:
+    """Draws the timeline up as of an instant."""
+    target = settle(subscription, now, limits)
+    return Timeline(
+        subscription=subscription,
+        status=_status(subscription, target.end, now),
+        end=target.end,
+        periods=_periods(subscription, target.end, now, {*target.cuts, *target.stopped}),
+        charges=tuple(target.charges.values()),
+        adjustments=_adjustments(subscription),
+        entries=tuple(sorted(subscription.entries, key=lambda entry: (entry.time, entry.recorded_at))),
+    )
+
+
+def _status(subscription: Subscription, end: End | None, now: datetime) -> Status:
+    if end is not None:
+        return "ended" if subscription.told.ended or end.access_ends_at <= now else "ending"
+    today = local_date(now, subscription.agreement.time_zone)
+    return "active" if subscription.agreement.start_date <= today else "upcoming"
+
+
+def _periods(
+    subscription: Subscription, end: End | None, now: datetime, touched: set[Period]
+) -> tuple[ShownPeriod, ...]:
+    """The periods worth showing: the current one, those that charges or renewals are for, those the end touches."""
+    agreement = subscription.agreement
+    windows = {s.window for s in subscription.charges.values() if s.window is not None and s.kind == "recurring"}
+    current = schedule(agreement).containing(local_date(now, agreement.time_zone))
+    periods = {current, *windows, *subscription.renewals, *touched}
+    return tuple(_shown(period, end) for period in sorted(periods))
+
+
+def _shown(period: Period, end: End | None) -> ShownPeriod:
+    if end is None or end.end_date >= period.end:
+        return ShownPeriod(period.start, period.end, "whole")
+    if end.end_date <= period.start:
+        return ShownPeriod(period.start, period.end, "cancelled")
+    return ShownPeriod(period.start, period.end, "shortened", end.end_date)
+
+
+def _adjustments(subscription: Subscription) -> tuple[tuple[Adjustment, bool], ...]:
+    """Each adjustment, and whether the invoicing side has reported the charge that carries it out."""
+    settled = {c.settles_adjustment_id for c in subscription.charges.values() if c.billed != ZERO}
+    return tuple((a, a.adjustment_id in settled) for a in subscription.told.adjustments)
