@@ -1,0 +1,262 @@
+"""One batch of decisions in memory: what the transaction has read goes in, what it is to write comes out.
+
+Each arrival has exactly one of five fates: decided (a refusal is a decision too), a repeat, parked
+until its subscription is activated, or set aside as a dead letter with the reason. Nothing here
+touches Kafka or Postgres.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import NAMESPACE_URL, uuid5
+
+import structlog
+
+from service.domain.decide import (
+    ContradictingFactError,
+    Decision,
+    activate,
+    conflicting,
+    decide,
+    due_at,
+    tick,
+    unheard_of,
+)
+from service.domain.facts import Activated, Command, Fact, Received
+from service.domain.outcomes import Outcome
+from service.domain.subscription import Subscription
+from service.domain.timeline import timeline
+from service.messages.envelope import Envelope, UnreadableError, decode, headers
+from service.messages.inputs import CancellationCommand, SubscriptionActivated
+from service.messages.outcomes import OUTCOMES, message, rejection, snapshot
+from service.messages.outcomes import Outcome as Message
+from service.settings import Settings, Topics
+from service.store.inbox import event_key
+from service.store.records import Incoming, Outgoing
+from service.store.subscriptions import Key, Parked, StoredFact
+
+log = structlog.get_logger(__name__)
+
+_PUT_OFF = timedelta(minutes=10)
+"""How long a subscription whose tick fails is left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A record as it was read: an event, or the reason why it is none."""
+
+    record: Incoming
+    recorded_at: datetime
+    event: Envelope | UnreadableError
+
+    @property
+    def key(self) -> Key | None:
+        """The subscription it is about."""
+        return (
+            (self.event.data.tenant_id, self.event.data.subscription_id) if isinstance(self.event, Envelope) else None
+        )
+
+    @property
+    def claim(self) -> tuple[bytes, bytes] | None:
+        """Who it is and what it says, for the inbox."""
+        return (
+            (event_key(self.event.source, self.event.id), self.event.content)
+            if isinstance(self.event, Envelope)
+            else None
+        )
+
+    @property
+    def activates(self) -> bool:
+        """Whether a subscription begins with it."""
+        return isinstance(self.event, Envelope) and isinstance(self.event.data, SubscriptionActivated)
+
+
+def read(record: Incoming, now: datetime) -> Arrival:
+    """Reads a record; never fails."""
+    try:
+        return Arrival(record, now, decode(record))
+    except UnreadableError as error:
+        return Arrival(record, now, error)
+
+
+class Batch:
+    """Decisions in the order of arrival, and all that is to be written for them.
+
+    `known` are the locked subscriptions, `claimed` the contents under which each event was taken in
+    before, `waiting` the records that a subscription activated in this batch has been waited for with.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        topics: Topics,
+        now: datetime,
+        known: Mapping[Key, Subscription | None] | None = None,
+        claimed: Mapping[bytes, set[bytes]] | None = None,
+        waiting: Mapping[Key, list[Parked]] | None = None,
+    ) -> None:
+        self.now = now
+        self.published: list[Outgoing] = []
+        self.facts: list[StoredFact] = []
+        self._settings, self._topics = settings, topics
+        self._known = dict(known or {})
+        self._seen = dict(claimed or {})
+        self._waiting = {key: list(records) for key, records in (waiting or {}).items()}
+        self._changed: dict[Key, tuple[Subscription, datetime | None]] = {}
+
+    @property
+    def changed(self) -> list[tuple[Subscription, datetime | None]]:
+        """The subscriptions to write back, each with the instant it is next due."""
+        return list(self._changed.values())
+
+    @property
+    def parked(self) -> list[Parked]:
+        """The records that go on waiting."""
+        return [parked for records in self._waiting.values() for parked in records]
+
+    def take(self, arrival: Arrival) -> None:
+        """Takes one arrival to its fate."""
+        event, key = arrival.event, arrival.key
+        if isinstance(event, UnreadableError) or key is None:
+            self._set_aside(arrival.record, event)
+            return
+        contents = self._seen.setdefault(event_key(event.source, event.id), set())
+        if event.content in contents:
+            return
+        conflict = bool(contents)
+        contents.add(event.content)
+        if conflict and (self._known[key] is None or not isinstance(event.data, CancellationCommand)):
+            known_as = f"event {event.id} of {event.source} was received before with other content"
+            self._set_aside(arrival.record, UnreadableError("conflicting-content", known_as))
+        elif self._known[key] is None and not arrival.activates:
+            self._park(arrival.record, key)
+        else:
+            self._decide(arrival.record, event, key, conflict=conflict)
+            for parked in self._waiting.pop(key, []) if self._known[key] is not None else []:
+                self._unpark(parked)
+
+    def tick(self, subscription: Subscription) -> None:
+        """What the clock brings about for a subscription that is due."""
+        key = (subscription.tenant_id, subscription.subscription_id)
+        origin = _Origin(f"clock\n{key}\n{subscription.told.sequence}", "clock")
+        try:
+            self._keep(key, origin, tick(subscription, self.now, self._settings.limits))
+        except Exception:  # whatever it is, its neighbours go on
+            log.exception("tick-failed", tenant_id=key[0], subscription_id=key[1])
+            self._changed[key] = (subscription, self.now + _PUT_OFF)
+
+    def expire(self, parked: Sequence[Parked]) -> None:
+        """Answers what has waited too long: a command is refused, a fact set aside."""
+        for waited in parked:
+            event = read(waited.record, self.now).event
+            if isinstance(event, Envelope) and isinstance(event.data, CancellationCommand):
+                command = event.data.body("", event.id)
+                outcome = unheard_of(_received(event, self.now, command), command)
+                self._publish(_origin(event), 0, waited.key, outcome, rejection(*waited.key, outcome))
+            else:
+                reason = UnreadableError("unknown-subscription", "nobody has activated this subscription in time")
+                self._set_aside(waited.record, reason)
+
+    def close(self) -> None:
+        """Adds the snapshots: one per subscription, whatever happened to it in this batch."""
+        for subscription, _ in self._changed.values():
+            key = (subscription.tenant_id, subscription.subscription_id)
+            told = snapshot(timeline(subscription, self.now, self._settings.limits))
+            last = subscription.entries[-1]
+            origin = _Origin(f"{key}\n{len(subscription.entries)}\n{told.sequence}\n{last.event_id}", last.event_id)
+            self._send("subscription-timeline", origin, 0, key, self.now, told)
+
+    def _decide(self, record: Incoming, event: Envelope, key: Key, *, conflict: bool = False) -> None:
+        subscription, limits = self._known[key], self._settings.limits
+        try:
+            body = event.data.body(subscription.agreement.currency if subscription is not None else "", event.id)
+            received = _received(event, self.now, body)
+            if subscription is None:
+                assert isinstance(body, Activated), "what comes before the activation is parked"  # noqa: S101
+                decision = Decision(activate(*key, received, body))
+            elif conflict and isinstance(body, Command):
+                decision = conflicting(subscription, received, body)
+            else:
+                decision = decide(subscription, received, limits)
+            if decision.subscription is subscription:
+                return
+            self._keep(key, _origin(event), decision)
+        except (ContradictingFactError, ValueError) as error:
+            reason = "contradicting" if isinstance(error, ContradictingFactError) else "malformed"
+            self._set_aside(record, UnreadableError(reason, str(error)))
+        except Exception as error:  # a bug of ours: its neighbours go on, and it is kept to be replayed
+            log.exception("decision-failed", tenant_id=key[0], subscription_id=key[1], event_id=event.id)
+            self._set_aside(record, UnreadableError("decision-failed", f"{type(error).__name__}: {error}"))
+        else:
+            stored = StoredFact(key, event.source, event.id, event.type, event.time, self.now, event.raw)
+            self.facts.append(stored)
+
+    def _keep(self, key: Key, origin: _Origin, decision: Decision) -> None:
+        """Adopts a decision, all of it or, when something in it cannot be written, nothing."""
+        subscription = decision.subscription
+        due = due_at(subscription, self._settings.limits)
+        messages = [(outcome, message(subscription, outcome)) for outcome in decision.outcomes]
+        for index, (outcome, written) in enumerate(messages):
+            self._publish(origin, index, key, outcome, written)
+        self._known[key] = subscription
+        self._changed[key] = (subscription, due)
+
+    def _publish(self, origin: _Origin, index: int, key: Key, outcome: Outcome, written: Message) -> None:
+        self._send(outcome.body.type, origin, index, key, outcome.time, written)
+
+    def _send(self, name: str, origin: _Origin, index: int, key: Key, time: datetime, written: Message) -> None:
+        event_id = uuid5(NAMESPACE_URL, f"{origin.name}\n{name}\n{index}")
+        attributes = headers(
+            event_id=str(event_id),
+            event_type=name,
+            subject=key[1],
+            time=time,
+            caused_by=origin.event_id,
+            trace=origin.trace,
+        )
+        value = written.model_dump_json().encode()
+        topic = self._topics.named(OUTCOMES[name][0])
+        self.published.append(Outgoing(topic, ":".join(key).encode(), value, attributes, self.now))
+
+    def _set_aside(self, record: Incoming, why: UnreadableError | Envelope) -> None:
+        """A dead letter: the original bytes, and why."""
+        assert isinstance(why, UnreadableError), "an event that can be read is not a dead letter"  # noqa: S101
+        log.warning("dead-letter", reason=why.reason, error=str(why), topic=record.topic, offset=record.offset)
+        added = {
+            "dlq_reason": why.reason,
+            "dlq_topic": record.topic,
+            "dlq_partition": str(record.partition),
+            "dlq_offset": str(record.offset),
+            "dlq_error": str(why),
+        }
+        attributes = [*record.headers, *((name, value.encode(errors="replace")) for name, value in added.items())]
+        topic = self._topics.cancellation_dead_letter
+        self.published.append(Outgoing(topic, record.key, record.value, attributes, self.now))
+
+    def _park(self, record: Incoming, key: Key) -> None:
+        expires_at = self.now + self._settings.await_subscription
+        self._waiting.setdefault(key, []).append(Parked(key, record, self.now, expires_at))
+
+    def _unpark(self, parked: Parked) -> None:
+        event = read(parked.record, self.now).event
+        assert isinstance(event, Envelope), "only events that could be read are parked"  # noqa: S101
+        self._decide(parked.record, event, parked.key)
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """What caused an outcome: `name` makes the outcome's id, the rest goes into its headers."""
+
+    name: str
+    event_id: str
+    trace: tuple[tuple[str, str], ...] = ()
+
+
+def _origin(event: Envelope) -> _Origin:
+    return _Origin(f"{event.source}\n{event.id}\n{event.content.hex()}", event.id, event.trace)
+
+
+def _received(event: Envelope, now: datetime, body: Fact | Command) -> Received:
+    return Received(event.source, event.id, event.type, event.time, now, body)

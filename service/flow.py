@@ -1,0 +1,126 @@
+"""The way of a message: Kafka in, one transaction, Kafka out.
+
+    receive   a batch of raw records from Kafka, retried for as long as a fault lasts
+    process   the one transaction: skip what was seen, decide, write state and outbox, advance offsets
+    relay     the outbox to Kafka, in order for each key, deleted once acknowledged
+    end_due   what the clock brings about: sealed ends, last periods that begin, waits that are over
+
+What this promises: state and outcome are decided exactly once; outcomes are published at least
+once, in order per subscription once repeated ids are dropped, and a repeat has the same id. It
+rests on the transaction alone. Kafka's committed offsets are for lag tools; on assignment a worker
+goes on where the database says, and the lock on the offset row makes a worker that was thought
+dead see what has been done in the meantime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaProducer
+
+from service.batch import Batch, read
+from service.settings import Settings, Topics
+from service.store import inbox, outbox, subscriptions
+from service.store.records import Incoming
+
+log = structlog.get_logger(__name__)
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The clock of a running service; tests pass their own."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """The three movements, on one pool of connections."""
+
+    pool: asyncpg.Pool
+    settings: Settings
+    topics: Topics
+    clock: Clock = utc_now
+
+    async def process(self, records: Sequence[Incoming]) -> int:
+        """Decides a batch in one transaction; returns how many outcomes and dead letters it left in the outbox.
+
+        Running it again with the same records does nothing: the offsets say so.
+        """
+        now, group = self.clock(), self.settings.consumer_group
+        async with self.pool.acquire() as connection, connection.transaction():
+            following = await inbox.lock_offsets(connection, group, {(r.topic, r.partition) for r in records})
+            unseen = [r for r in records if r.offset >= following[r.topic, r.partition]]
+            arrivals = [read(record, now) for record in unseen]
+            claimed = await inbox.claim(connection, (a.claim for a in arrivals if a.claim is not None), now)
+            keys = {arrival.key for arrival in arrivals if arrival.key is not None}
+            known = await subscriptions.lock(connection, keys, now)
+            activated = {a.key for a in arrivals if a.activates and a.key is not None and known[a.key] is None}
+            waiting = await subscriptions.unpark(connection, activated)
+            batch = Batch(self.settings, self.topics, now, known, claimed, waiting)
+            for arrival in arrivals:
+                batch.take(arrival)
+            await self._write(connection, batch)
+            following.update({(r.topic, r.partition): r.offset + 1 for r in unseen})
+            await inbox.advance_offsets(connection, group, following)
+        return len(batch.published)
+
+    async def end_due(self, limit: int = 500) -> int:
+        """Brings about what the clock has made due, oldest first; returns how much there was, at most twice `limit`.
+
+        A scan for everything up to now, so that a week of downtime leaves nothing unended.
+        """
+        now = self.clock()
+        async with self.pool.acquire() as connection, connection.transaction():
+            due = await subscriptions.lock_due(connection, now, limit)
+            batch = Batch(self.settings, self.topics, now)
+            for subscription in due:
+                batch.tick(subscription)
+            await self._write(connection, batch)
+        async with self.pool.acquire() as connection, connection.transaction():
+            keys = await subscriptions.expired(connection, now, limit)
+            known = await subscriptions.lock(connection, keys, now)
+            unheard = [key for key in keys if known[key] is None]
+            batch = Batch(self.settings, self.topics, now, known)
+            for parked in (await subscriptions.unpark_expired(connection, unheard, now)).values():
+                batch.expire(parked)
+            await self._write(connection, batch)
+        return len(due) + len(unheard)
+
+    async def _write(self, connection: asyncpg.Connection, batch: Batch) -> None:
+        batch.close()
+        await subscriptions.save(connection, batch.changed, batch.now)
+        await subscriptions.keep_facts(connection, batch.facts)
+        await subscriptions.park(connection, batch.parked)
+        await outbox.append(connection, batch.published, self.settings.relay_shards)
+
+
+class Relay:
+    """Moves the outbox to Kafka. One relay at a time holds a shard, by a lock that goes with its connection."""
+
+    def __init__(self, connection: asyncpg.Connection, producer: AIOKafkaProducer, settings: Settings) -> None:
+        self._connection = connection
+        self._producer = producer
+        self._settings = settings
+        self._held: set[int] = set()
+
+    async def once(self) -> int:
+        """Publishes the oldest records of the shards it holds; returns how many.
+
+        They are sent in order, all acknowledged, then deleted. What fails in between is sent again, with the same ids.
+        """
+        wanted = [shard for shard in range(self._settings.relay_shards) if shard not in self._held]
+        self._held.update(await outbox.hold(self._connection, wanted) if wanted else ())
+        records = await outbox.pending(self._connection, sorted(self._held), self._settings.relay_max_records)
+        acknowledgements = [
+            await self._producer.send(record.topic, key=record.key, value=record.value, headers=list(record.headers))
+            for _, record in records
+        ]
+        for acknowledgement in acknowledgements:
+            await acknowledgement
+        await outbox.delete(self._connection, [number for number, _ in records])
+        return len(records)

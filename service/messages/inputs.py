@@ -1,0 +1,375 @@
+"""The events others send: what they may say, and how they become facts and commands.
+
+Unknown fields are ignored, so that senders can grow. Amounts stay text until the currency of the
+subscription is known.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from service.domain import facts
+from service.domain.money import Amount, exponent, minor_units
+from service.domain.periods import Duration, zone
+
+
+def _known_zone(name: str) -> str:
+    zone(name)
+    return name
+
+
+def _known_currency(code: str) -> str:
+    exponent(code)
+    return code
+
+
+def _duration(text: str) -> str:
+    Duration.parse(text)
+    return text
+
+
+def _interval(text: str) -> str:
+    interval = Duration.parse(text)
+    if bool(interval.months) == bool(interval.days):
+        raise ValueError(
+            f"{text!r} is not an interval: whole months and years, or whole weeks and days, more than none"
+        )
+    return text
+
+
+Text: TypeAlias = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Comment: TypeAlias = Annotated[str, Field(max_length=4000, pattern=r"^[^\x00]*$")]
+Money: TypeAlias = Annotated[str, Field(pattern=r"^\d{1,15}(\.\d{1,4})?$")]
+Day: TypeAlias = Annotated[date, Field(ge=date(1970, 1, 1), le=date(2199, 12, 31))]
+Moment: TypeAlias = Annotated[AwareDatetime | Day, Field(union_mode="left_to_right")]
+Zone: TypeAlias = Annotated[str, Field(max_length=64), AfterValidator(_known_zone)]
+CurrencyCode: TypeAlias = Annotated[str, Field(pattern=r"^[A-Z]{3}$"), AfterValidator(_known_currency)]
+DurationText: TypeAlias = Annotated[str, AfterValidator(_duration)]
+IntervalText: TypeAlias = Annotated[str, AfterValidator(_interval)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+
+class Input(_Model):
+    """What every input has: the subscription it is about, and its tenant."""
+
+    tenant_id: Text = "default"
+    subscription_id: Text
+
+    def body(self, currency: str, event_id: str) -> facts.Fact | facts.Command:
+        """The fact or command it states.
+
+        Args:
+            currency: the subscription's own; amounts may have no more decimals than it has.
+            event_id: the id a cancellation goes by when it names none.
+
+        Raises:
+            ValueError: an amount does not fit the currency.
+        """
+        raise NotImplementedError
+
+
+class Period(_Model):
+    """A billing period `[start, end)`: both dates or both instants."""
+
+    start: Moment
+    end: Moment
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if type(self.start) is not type(self.end):
+            raise ValueError("a period is two dates or two instants")
+        if self.end <= self.start:
+            raise ValueError("a period ends after it starts")
+        return self
+
+
+class Line(_Model):
+    """One line of the price list; `amount` is per full billing period."""
+
+    line_id: Text
+    amount: Money
+    description: Comment | None = None
+
+    def line(self, currency: str) -> facts.Line:
+        """The line with its amount in minor units."""
+        return facts.Line(self.line_id, minor_units(self.amount, currency), self.description)
+
+
+class Terms(_Model):
+    """What was agreed about ending the subscription."""
+
+    minimum_term: DurationText | None = None
+    notice: DurationText | None = None
+    notice_to: Literal["day", "month-end", "period-end"] = "day"
+    settlement: Literal["prorate", "full-period", "refund-period"] | None = None
+
+    def terms(self) -> facts.Terms:
+        """The terms with their durations read."""
+        return facts.Terms(
+            minimum_term=None if self.minimum_term is None else Duration.parse(self.minimum_term),
+            notice=None if self.notice is None else Duration.parse(self.notice),
+            notice_to=self.notice_to,
+            settlement=self.settlement,
+        )
+
+
+class SubscriptionActivated(Input):
+    """A subscription begins."""
+
+    customer_id: Text
+    currency: CurrencyCode
+    time_zone: Zone
+    start_date: Day
+    interval: IntervalText
+    anchor_day: Annotated[int, Field(ge=1, le=31)] | None = None
+    billing: Literal["in-advance", "in-arrears"] = "in-advance"
+    lines: Annotated[list[Line], Field(min_length=1)]
+    trial_end_date: Day | None = None
+    terms: Terms | None = None
+
+    def body(self, currency: str, event_id: str) -> facts.Activated:  # noqa: ARG002, D102
+        return facts.Activated(
+            customer_id=self.customer_id,
+            currency=self.currency,
+            time_zone=self.time_zone,
+            start_date=self.start_date,
+            interval=Duration.parse(self.interval),
+            anchor_day=self.anchor_day or self.start_date.day,
+            billing=self.billing,
+            lines=tuple(line.line(self.currency) for line in self.lines),
+            trial_end_date=self.trial_end_date,
+            terms=None if self.terms is None else self.terms.terms(),
+        )
+
+
+class SubscriptionRenewed(Input):
+    """A billing period has begun or been agreed."""
+
+    period: Period
+
+    def body(self, currency: str, event_id: str) -> facts.Renewed:  # noqa: ARG002, D102
+        return facts.Renewed(self.period.start, self.period.end)
+
+
+class PriceChanged(Input):
+    """A new price list from a date on."""
+
+    effective_date: Day
+    lines: Annotated[list[Line], Field(min_length=1)]
+
+    def body(self, currency: str, event_id: str) -> facts.PriceChanged:  # noqa: ARG002, D102
+        return facts.PriceChanged(self.effective_date, tuple(line.line(currency) for line in self.lines))
+
+
+class SubscriptionPaused(Input):
+    """The subscription rests from a date on."""
+
+    pause_id: Text
+    effective_date: Day
+    resume_date: Day | None = None
+    effect: Literal["not-charged", "charged", "extends-period"] = "not-charged"
+
+    def body(self, currency: str, event_id: str) -> facts.Paused:  # noqa: ARG002, D102
+        return facts.Paused(self.pause_id, self.effective_date, self.resume_date, self.effect)
+
+
+class SubscriptionResumed(Input):
+    """A pause is over from a date on."""
+
+    pause_id: Text
+    effective_date: Day
+
+    def body(self, currency: str, event_id: str) -> facts.Resumed:  # noqa: ARG002, D102
+        return facts.Resumed(self.pause_id, self.effective_date)
+
+
+class Charge(_Model):
+    """One charge of an invoice.
+
+    `amount` is the whole amount the customer pays, discounts taken off; `tax_amount` is the part of
+    it that is tax. A credit's amount is what it gives back, without a sign.
+    """
+
+    charge_id: Text
+    line_id: Text | None = None
+    kind: Literal["recurring", "one-off", "usage", "credit"] = "recurring"
+    period: Period | None = None
+    amount: Money
+    tax_amount: Money | None = None
+    corrects_charge_id: Text | None = None
+    settles_adjustment_id: Text | None = None
+
+    @model_validator(mode="after")
+    def _has_period(self) -> Self:
+        if self.kind in {"recurring", "usage"} and self.period is None and self.settles_adjustment_id is None:
+            raise ValueError(f"a {self.kind} charge needs the period it is for")
+        return self
+
+    def charge(self, currency: str) -> facts.ChargeLine:
+        """The charge with its amounts in minor units."""
+        return facts.ChargeLine(
+            charge_id=self.charge_id,
+            line_id=self.line_id,
+            kind=self.kind,
+            start=None if self.period is None else self.period.start,
+            end=None if self.period is None else self.period.end,
+            amount=Amount(minor_units(self.amount, currency), minor_units(self.tax_amount or "0", currency)),
+            taxed=self.tax_amount is not None,
+            corrects_charge_id=self.corrects_charge_id,
+            settles_adjustment_id=self.settles_adjustment_id,
+        )
+
+
+class _Invoice(Input):
+    invoice_id: Text
+    charges: list[Charge]
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        ids = [charge.charge_id for charge in self.charges]
+        if len(set(ids)) < len(ids):
+            raise ValueError("two charges of the invoice have the same charge_id")
+        return self
+
+    def stated(self, state: Literal["planned", "issued"], currency: str) -> facts.InvoiceStated:
+        """The statement of all its charges."""
+        return facts.InvoiceStated(self.invoice_id, state, tuple(charge.charge(currency) for charge in self.charges))
+
+
+class InvoicePlanned(_Invoice):
+    """An invoice is planned; nothing has been billed."""
+
+    def body(self, currency: str, event_id: str) -> facts.InvoiceStated:  # noqa: ARG002, D102
+        return self.stated("planned", currency)
+
+
+class InvoiceIssued(_Invoice):
+    """An invoice was issued; a planned one repeats its charges under the same ids."""
+
+    def body(self, currency: str, event_id: str) -> facts.InvoiceStated:  # noqa: ARG002, D102
+        return self.stated("issued", currency)
+
+
+class InvoicePaid(Input):
+    """Payment of an invoice: the total so far."""
+
+    invoice_id: Text
+    paid_amount: Money
+
+    def body(self, currency: str, event_id: str) -> facts.InvoicePaid:  # noqa: ARG002, D102
+        return facts.InvoicePaid(self.invoice_id, minor_units(self.paid_amount, currency))
+
+
+class InvoiceVoided(Input):
+    """An invoice counts for nothing any more."""
+
+    invoice_id: Text
+
+    def body(self, currency: str, event_id: str) -> facts.InvoiceVoided:  # noqa: ARG002, D102
+        return facts.InvoiceVoided(self.invoice_id)
+
+
+class End(_Model):
+    """When to end: `on-date` comes with exactly one of `date` (exclusive), `last_active_day` and `at`."""
+
+    mode: Literal["immediately", "end-of-period", "on-date"]
+    date: Day | None = None
+    last_active_day: Day | None = None
+    at: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        named = sum(value is not None for value in (self.date, self.last_active_day, self.at))
+        if self.mode == "on-date" and named != 1:
+            raise ValueError("on-date names exactly one of date, last_active_day and at")
+        return self
+
+    def wish(self) -> facts.EndWish:
+        """The wish; other modes than on-date name no date."""
+        if self.mode != "on-date":
+            return facts.EndWish(self.mode)
+        return facts.EndWish(self.mode, self.date, self.last_active_day, self.at)
+
+
+class Reason(_Model):
+    """Why, as the customer put it."""
+
+    code: Text
+    comment: Comment | None = None
+
+
+class CancellationCommand(Input):
+    """What the three commands have in common."""
+
+    cancellation_id: Text | None = None
+    requested_by: Text | None = None
+    reason: Reason | None = None
+
+    def body(self, currency: str, event_id: str) -> facts.Command:
+        """The command it states; no amount in it, so any currency will do."""
+        raise NotImplementedError
+
+    def command(
+        self, action: Literal["request", "move", "revoke"], cancellation_id: str | None, end: End | None
+    ) -> facts.Command:
+        """The command with what the three kinds have in common."""
+        return facts.Command(
+            action=action,
+            cancellation_id=cancellation_id,
+            end=None if end is None else end.wish(),
+            requested_by=self.requested_by,
+            reason_code=None if self.reason is None else self.reason.code,
+            reason_comment=None if self.reason is None else self.reason.comment,
+        )
+
+
+class _Ending(CancellationCommand):
+    """Fields of the contract that this version does not carry out yet; better refused than misread."""
+
+    end: End
+    settlement: Literal["prorate"] | None = None
+    line_ids: None = None
+    override_terms: None = None
+
+
+class CancellationRequested(_Ending):
+    """The customer wants the subscription to end."""
+
+    def body(self, currency: str, event_id: str) -> facts.Command:  # noqa: ARG002, D102
+        return self.command("request", self.cancellation_id or event_id, self.end)
+
+
+class CancellationMoved(_Ending):
+    """The customer wants another end."""
+
+    def body(self, currency: str, event_id: str) -> facts.Command:  # noqa: ARG002, D102
+        return self.command("move", self.cancellation_id, self.end)
+
+
+class CancellationRevoked(CancellationCommand):
+    """The customer regrets the cancellation."""
+
+    def body(self, currency: str, event_id: str) -> facts.Command:  # noqa: ARG002, D102
+        return self.command("revoke", self.cancellation_id, None)
+
+
+INPUTS: dict[str, type[Input]] = {
+    "subscription-activated": SubscriptionActivated,
+    "subscription-renewed": SubscriptionRenewed,
+    "price-changed": PriceChanged,
+    "subscription-paused": SubscriptionPaused,
+    "subscription-resumed": SubscriptionResumed,
+    "invoice-planned": InvoicePlanned,
+    "invoice-issued": InvoiceIssued,
+    "invoice-paid": InvoicePaid,
+    "invoice-voided": InvoiceVoided,
+    "cancellation-requested": CancellationRequested,
+    "cancellation-moved": CancellationMoved,
+    "cancellation-revoked": CancellationRevoked,
+}

@@ -1,0 +1,486 @@
+"""The events we publish, each with all that its reader needs, and how they are made from the domain's outcomes."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from service.domain import facts
+from service.domain import outcomes as domain
+from service.domain.ends import End
+from service.domain.money import decimal
+from service.domain.outcomes import RefusalCode
+from service.domain.periods import Period as DomainPeriod
+from service.domain.periods import zone
+from service.domain.settlement import Settled
+from service.domain.subscription import Adjustment, Cause, Subscription
+from service.domain.timeline import Status, Timeline
+
+Money: TypeAlias = Annotated[str, Field(pattern=r"^-?\d+(\.\d+)?$")]
+Value = TypeVar("Value")
+Maybe: TypeAlias = Annotated[Value | None, Field(exclude_if=lambda value: value is None)]
+"""A field that is left out when it has no value."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+class Outcome(_Model):
+    """What every outcome begins with.
+
+    `sequence` counts 1, 2, 3 … per subscription over all topics; it is 0 where no subscription is known.
+    """
+
+    tenant_id: str
+    subscription_id: str
+    customer_id: str | None
+    cancellation_id: str | None
+    sequence: int
+
+
+class Period(_Model):
+    """Local dates `[start, end)`: the end is the first date outside."""
+
+    start: date
+    end: date
+
+
+class Active(_Model):
+    """Active days of all days of the period."""
+
+    numerator: int
+    denominator: int
+    unit: Literal["day"] = "day"
+
+
+class ChargeChange(_Model):
+    """A charge's amount before (as last published, or as planned) and from now on."""
+
+    charge_id: str
+    invoice_id: str
+    state: Literal["planned", "issued"]
+    amount_before: Money
+    amount_after: Money
+    tax_before: Maybe[Money] = None
+    tax_after: Maybe[Money] = None
+
+
+class PeriodShortened(Outcome):
+    """A billing period ends early."""
+
+    line_ids: list[str]
+    period: Period
+    shortened_to: Period
+    end_date: date
+    last_active_day: date
+    active: Active
+    charges: list[ChargeChange]
+
+
+class PeriodRestored(Outcome):
+    """A shortened period is given back, in whole or in part; without an end in force there is no end date."""
+
+    line_ids: list[str]
+    period: Period
+    restored_to: Period
+    end_date: date | None
+    last_active_day: date | None
+    active: Active
+    charges: list[ChargeChange]
+
+
+class RenewalCancelled(Outcome):
+    """A renewal does not come."""
+
+    renewal: Period
+    invoice_id: Maybe[str] = None
+    charges: list[ChargeChange]
+
+
+class RenewalReinstated(Outcome):
+    """A cancelled renewal comes after all."""
+
+    renewal: Period
+    invoice_id: Maybe[str] = None
+    charges: list[ChargeChange]
+
+
+class Settlement(_Model):
+    """How much meets the open balance of the invoice, and how much of what was paid can be given back."""
+
+    offset: Money
+    refundable: Money
+
+
+class Calculation(_Model):
+    """How the charge came to its amount, for a person to check."""
+
+    billed: Money
+    kept: Money
+    active: int
+    total: int
+    unit: Literal["day"] = "day"
+    text: str
+
+
+class CreditAdjustment(Outcome):
+    """An issued charge is to be credited or debited by `amount`, of which `tax_amount` is tax."""
+
+    adjustment_id: str
+    direction: Literal["credit", "debit"]
+    amount: Money
+    tax_amount: Money
+    currency: str
+    invoice_id: str
+    charge_id: str
+    line_id: str | None
+    period: Period | None
+    settlement: Settlement
+    reverses_adjustment_id: Maybe[str] = None
+    cause: Cause
+    calculation: Calculation
+
+
+class CancellationScheduled(Outcome):
+    """The subscription will end (or has ended, for an end in the past)."""
+
+    requested_end_date: date
+    earliest_permitted_end_date: date
+    end_date: date
+    last_active_day: date
+    access_ends_at: AwareDatetime
+    mode: str
+    settlement: str
+
+
+class CancellationRescheduled(CancellationScheduled):
+    """The end was moved."""
+
+
+class CancellationWithdrawn(Outcome):
+    """The cancellation was taken back; all is as if it had not been."""
+
+
+class CancellationRejected(Outcome):
+    """A command was refused; nothing changed."""
+
+    code: RefusalCode
+    message: str
+    rejected_type: str
+
+
+class SubscriptionEnded(Outcome):
+    """The subscription has ended and the end can no longer change. Usage up to `usage_cutoff` is billed as ever."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    end_date: date
+    last_active_day: date
+    access_ends_at: AwareDatetime
+    usage_cutoff: AwareDatetime
+
+
+class TimelinePeriod(Period):
+    """A billing period and what became of it."""
+
+    state: Literal["whole", "shortened", "cancelled"]
+    shortened_to: Maybe[date] = None
+
+
+class TimelinePause(_Model):
+    """A pause; open while it has no resume date."""
+
+    pause_id: str
+    effective_date: date
+    resume_date: date | None
+    effect: str
+
+
+class TimelineLine(_Model):
+    """A line of a price list."""
+
+    line_id: str
+    amount: Money
+    description: Maybe[str] = None
+
+
+class TimelinePrice(_Model):
+    """A price list and the date it is in force from."""
+
+    effective_date: date
+    lines: list[TimelineLine]
+
+
+class TimelineCharge(_Model):
+    """A charge: what was billed for it, what is kept, what we credited (negative: debited) and what others did."""
+
+    charge_id: str
+    invoice_id: str
+    line_id: str | None
+    kind: str
+    period: Period | None
+    state: Literal["planned", "issued", "voided"]
+    amount: Money
+    billed: Money
+    kept: Money
+    credited: Money
+    credited_by_others: Money
+
+
+class TimelineAdjustment(_Model):
+    """A published adjustment: open until the invoicing side reports the charge that carries it out."""
+
+    adjustment_id: str
+    sequence: int
+    charge_id: str
+    invoice_id: str
+    direction: Literal["credit", "debit"]
+    amount: Money
+    tax_amount: Money
+    cause: Cause
+    state: Literal["open", "settled"]
+    text: str
+
+
+class TimelineEntry(_Model):
+    """One line of the history: when it happened, and when it was recorded here."""
+
+    type: str
+    event_id: str
+    time: AwareDatetime
+    recorded_at: AwareDatetime
+    effective_date: Maybe[date] = None
+    refused: Maybe[str] = None
+
+
+class SubscriptionTimeline(Outcome):
+    """The whole current timeline; `sequence` is the last outcome it reflects."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    status: Status
+    start_date: date
+    currency: str
+    time_zone: str
+    interval: str
+    end_date: date | None
+    last_active_day: date | None
+    access_ends_at: AwareDatetime | None
+    periods: list[TimelinePeriod]
+    pauses: list[TimelinePause]
+    prices: list[TimelinePrice]
+    charges: list[TimelineCharge]
+    adjustments: list[TimelineAdjustment]
+    entries: list[TimelineEntry]
+
+
+OUTCOMES: dict[str, tuple[str, type[Outcome]]] = {
+    "period-shortened": ("period-shortened", PeriodShortened),
+    "period-restored": ("period-shortened", PeriodRestored),
+    "renewal-cancelled": ("renewal-cancelled", RenewalCancelled),
+    "renewal-reinstated": ("renewal-cancelled", RenewalReinstated),
+    "credit-adjustment": ("credit-adjustment", CreditAdjustment),
+    "cancellation-scheduled": ("cancellation-status", CancellationScheduled),
+    "cancellation-rescheduled": ("cancellation-status", CancellationRescheduled),
+    "cancellation-withdrawn": ("cancellation-status", CancellationWithdrawn),
+    "cancellation-rejected": ("cancellation-status", CancellationRejected),
+    "subscription-ended": ("cancellation-status", SubscriptionEnded),
+    "subscription-timeline": ("subscription-timeline", SubscriptionTimeline),
+}
+"""Each type with the default name of its topic and its model."""
+
+
+def rejection(tenant_id: str, subscription_id: str, outcome: domain.Outcome) -> CancellationRejected:
+    """The answer about a subscription nobody has told us of."""
+    assert isinstance(outcome.body, domain.Rejected), "only a refusal needs no subscription"  # noqa: S101
+    return CancellationRejected(
+        tenant_id=tenant_id,
+        subscription_id=subscription_id,
+        customer_id=None,
+        cancellation_id=outcome.cancellation_id,
+        sequence=outcome.sequence,
+        code=outcome.body.code,
+        message=outcome.body.message,
+        rejected_type=outcome.body.rejected_type,
+    )
+
+
+def message(subscription: Subscription, outcome: domain.Outcome) -> Outcome:
+    """An outcome as it goes on the wire."""
+    return _Writer(subscription, outcome.sequence, outcome.cancellation_id).message(outcome.body)
+
+
+def snapshot(timeline: Timeline) -> SubscriptionTimeline:
+    """A timeline as it goes on the wire."""
+    subscription = timeline.subscription
+    writer = _Writer(subscription, subscription.told.sequence, subscription.cancellation_id)
+    return writer.timeline(timeline)
+
+
+class _Writer:
+    """Writes the domain's values for one subscription: its money, its zone, its ids."""
+
+    def __init__(self, subscription: Subscription, sequence: int, cancellation_id: str | None) -> None:
+        self._agreement = subscription.agreement
+        self._zone = zone(subscription.agreement.time_zone)
+        self._head: dict[str, Any] = {
+            "tenant_id": subscription.tenant_id,
+            "subscription_id": subscription.subscription_id,
+            "customer_id": subscription.agreement.customer_id,
+            "cancellation_id": cancellation_id,
+            "sequence": sequence,
+        }
+
+    def message(self, body: domain.Body) -> Outcome:
+        head = self._head
+        match body:
+            case domain.StatusChanged(type="cancellation-scheduled", end=end):
+                return CancellationScheduled(**head, **self._end(end), settlement=body.settlement)
+            case domain.StatusChanged(end=end):
+                return CancellationRescheduled(**head, **self._end(end), settlement=body.settlement)
+            case domain.Withdrawn():
+                return CancellationWithdrawn(**head)
+            case domain.Rejected():
+                code, text, rejected = body.code, body.message, body.rejected_type
+                return CancellationRejected(**head, code=code, message=text, rejected_type=rejected)
+            case domain.Ended():
+                ended = self._end(body.end)
+                return SubscriptionEnded(**head, **ended, usage_cutoff=ended["access_ends_at"])
+            case domain.PeriodChanged():
+                return self._period_changed(body)
+            case domain.RenewalChanged():
+                changed = RenewalCancelled if body.type == "renewal-cancelled" else RenewalReinstated
+                renewal, charges = self._period(body.renewal), [self._change(charge) for charge in body.charges]
+                return changed(**head, renewal=renewal, invoice_id=body.invoice_id, charges=charges)
+            case domain.Adjusted():
+                return self._adjustment(body)
+
+    def timeline(self, timeline: Timeline) -> SubscriptionTimeline:
+        subscription, agreement = timeline.subscription, self._agreement
+        prices = [facts.PriceChanged(agreement.start_date, agreement.lines), *subscription.prices]
+        end: dict[str, Any] = {"end_date": None, "last_active_day": None, "access_ends_at": None}
+        return SubscriptionTimeline(
+            **self._head,
+            **(end if timeline.end is None else self._end(timeline.end)),
+            status=timeline.status,
+            start_date=agreement.start_date,
+            currency=agreement.currency,
+            time_zone=agreement.time_zone,
+            interval=str(agreement.interval),
+            periods=[TimelinePeriod.model_validate(shown) for shown in timeline.periods],
+            pauses=[TimelinePause.model_validate(pause) for pause in subscription.pauses],
+            prices=[self._price(price) for price in prices],
+            charges=[self._charge(settled) for settled in timeline.charges],
+            adjustments=[self._shown(adjustment, settled=settled) for adjustment, settled in timeline.adjustments],
+            entries=[TimelineEntry.model_validate(entry) for entry in timeline.entries],
+        )
+
+    def _money(self, units: int) -> str:
+        return decimal(units, self._agreement.currency)
+
+    def _end(self, end: End) -> dict[str, Any]:
+        return {
+            "requested_end_date": end.requested_end_date,
+            "earliest_permitted_end_date": end.earliest_permitted_end_date,
+            "end_date": end.end_date,
+            "last_active_day": end.last_active_day,
+            "access_ends_at": end.access_ends_at.astimezone(self._zone),
+            "mode": end.mode,
+        }
+
+    def _period(self, period: DomainPeriod) -> Period:
+        return Period(start=period.start, end=period.end)
+
+    def _period_changed(self, body: domain.PeriodChanged) -> PeriodShortened | PeriodRestored:
+        to = DomainPeriod(body.period.start, body.ends)
+        fields: dict[str, Any] = {
+            **self._head,
+            "line_ids": list(body.line_ids),
+            "period": self._period(body.period),
+            "end_date": None if body.end is None else body.end.end_date,
+            "last_active_day": None if body.end is None else body.end.last_active_day,
+            "active": Active(numerator=to.days, denominator=body.period.days),
+            "charges": [self._change(charge) for charge in body.charges],
+        }
+        if body.type == "period-shortened":
+            return PeriodShortened(**fields, shortened_to=self._period(to))
+        return PeriodRestored(**fields, restored_to=self._period(to))
+
+    def _change(self, charge: domain.ChargeChange) -> ChargeChange:
+        return ChargeChange(
+            charge_id=charge.charge_id,
+            invoice_id=charge.invoice_id,
+            state=charge.state,
+            amount_before=self._money(charge.before.gross),
+            amount_after=self._money(charge.after.gross),
+            tax_before=self._money(charge.before.tax) if charge.taxed else None,
+            tax_after=self._money(charge.after.tax) if charge.taxed else None,
+        )
+
+    def _adjustment(self, body: domain.Adjusted) -> CreditAdjustment:
+        adjustment = body.adjustment
+        return CreditAdjustment(
+            **self._head,
+            **self._amount(adjustment),
+            currency=self._agreement.currency,
+            line_id=body.line_id,
+            period=None if body.period is None else self._period(body.period),
+            settlement=Settlement(
+                offset=self._money(abs(adjustment.offset)), refundable=self._money(abs(adjustment.refundable))
+            ),
+            reverses_adjustment_id=adjustment.reverses_adjustment_id,
+            calculation=Calculation(
+                billed=self._money(body.billed.gross),
+                kept=self._money(body.kept.gross),
+                active=body.active,
+                total=body.total,
+                text=adjustment.text,
+            ),
+        )
+
+    def _amount(self, adjustment: Adjustment) -> dict[str, Any]:
+        credit = (adjustment.amount.gross, adjustment.amount.tax) > (0, 0)
+        amount = adjustment.amount if credit else -adjustment.amount
+        return {
+            "adjustment_id": adjustment.adjustment_id,
+            "charge_id": adjustment.charge_id,
+            "invoice_id": adjustment.invoice_id,
+            "direction": "credit" if credit else "debit",
+            "amount": self._money(amount.gross),
+            "tax_amount": self._money(amount.tax),
+            "cause": adjustment.cause,
+        }
+
+    def _shown(self, adjustment: Adjustment, *, settled: bool) -> TimelineAdjustment:
+        return TimelineAdjustment(
+            **self._amount(adjustment),
+            sequence=adjustment.sequence,
+            state="settled" if settled else "open",
+            text=adjustment.text,
+        )
+
+    def _price(self, price: facts.PriceChanged) -> TimelinePrice:
+        lines = [
+            TimelineLine(line_id=line.line_id, amount=self._money(line.amount), description=line.description)
+            for line in price.lines
+        ]
+        return TimelinePrice(effective_date=price.effective_date, lines=lines)
+
+    def _charge(self, settled: Settled) -> TimelineCharge:
+        charge = settled.charge
+        return TimelineCharge(
+            charge_id=charge.charge_id,
+            invoice_id=charge.invoice_id,
+            line_id=charge.line_id,
+            kind=charge.kind,
+            period=None if charge.window is None else self._period(charge.window),
+            state=charge.state,
+            amount=self._money(settled.full.gross),
+            billed=self._money(charge.billed.gross),
+            kept=self._money(settled.kept.gross),
+            credited=self._money(settled.credit.gross),
+            credited_by_others=self._money(settled.credited_by_others.gross),
+        )

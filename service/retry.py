@@ -1,0 +1,35 @@
+"""One answer to a fault that may pass: report it, wait a little longer each time, try again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import stamina
+import structlog
+
+log = structlog.get_logger(__name__)
+
+Result = TypeVar("Result")
+
+
+async def patiently(what: str, attempt: Callable[[], Awaitable[Result]]) -> Result:
+    """Tries for as long as the fault lasts, with jitter, at most ten seconds apart."""
+    async for trial in stamina.retry_context(on=Exception, attempts=None, timeout=None, wait_initial=0.1, wait_max=10):
+        with trial:
+            try:
+                return await attempt()
+            except Exception as error:
+                log.warning("retrying", what=what, attempt=trial.num, error=f"{type(error).__name__}: {error}")
+                raise
+    raise AssertionError("a retry without limit does not end")
+
+
+async def pause(event: asyncio.Event, seconds: float) -> None:
+    """Waits for the event, but no longer than so many seconds."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,87 @@
+"""Settings from the environment; the defaults run on a laptop."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.domain.ends import Limits
+
+
+class Topics(BaseSettings):
+    """Names of the topics, e.g. `TOPIC_SUBSCRIPTION_LIFECYCLE=billing.lifecycle.v1`."""
+
+    model_config = SettingsConfigDict(env_prefix="TOPIC_", frozen=True)
+
+    subscription_lifecycle: str = "subscription-lifecycle"
+    cancellation_requested: str = "cancellation-requested"
+    period_shortened: str = "period-shortened"
+    renewal_cancelled: str = "renewal-cancelled"
+    credit_adjustment: str = "credit-adjustment"
+    cancellation_status: str = "cancellation-status"
+    subscription_timeline: str = "subscription-timeline"
+    cancellation_dead_letter: str = "cancellation-dead-letter"
+
+    def named(self, default: str) -> str:
+        """The name a topic goes by here, from its default name."""
+        name: str = getattr(self, default.replace("-", "_"))
+        return name
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The topics that are consumed."""
+        return (self.subscription_lifecycle, self.cancellation_requested)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Durations are seconds or ISO 8601 (`PT24H`)."""
+
+    model_config = SettingsConfigDict(frozen=True)
+
+    kafka_bootstrap_servers: str = "127.0.0.1:9092"
+    database_url: str = "postgresql://127.0.0.1:5432/postgres"
+    http_bind: Annotated[str, Field(pattern=r"^.*:\d+$")] = "127.0.0.1:8080"
+    instance_id: str | None = None
+    consumer_group: str = "subscription-cancellation"
+
+    seal_grace: timedelta = timedelta(seconds=60)
+    await_subscription: timedelta = timedelta(hours=24)
+    backdate_days: Annotated[int, Field(ge=0)] = 366
+
+    batch_max_records: Annotated[int, Field(ge=1)] = 500
+    clock_interval: timedelta = timedelta(seconds=5)
+    relay_interval: timedelta = timedelta(seconds=1)
+    relay_shards: Annotated[int, Field(ge=1, le=1024)] = 16
+    relay_max_records: Annotated[int, Field(ge=1)] = 2000
+
+    topic_partitions: Annotated[int, Field(ge=1)] = 12
+    topic_replication_factor: Annotated[int, Field(ge=1)] = 1
+    topic_retention: timedelta = timedelta(days=30)
+    dead_letter_retention: timedelta = timedelta(days=90)
+    topic_max_message_bytes: Annotated[int, Field(ge=1_000_000)] = 8_000_000
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds the domain decides within."""
+        return Limits(grace=self.seal_grace, backdate_days=self.backdate_days)
+
+
+class SettingsError(Exception):
+    """A setting cannot be used; the message says which and why."""
+
+
+def load() -> tuple[Settings, Topics]:
+    """Settings and topic names from the environment.
+
+    Raises:
+        SettingsError: a value cannot be used.
+    """
+    try:
+        return Settings(), Topics()
+    except ValidationError as error:
+        fault = error.errors()[0]
+        name = "_".join(map(str, fault["loc"])).upper()
+        raise SettingsError(f"The environment variable {name} cannot be used: {fault['msg']}.") from error

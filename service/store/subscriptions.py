@@ -1,0 +1,220 @@
+"""The subscriptions: locked, read, written back, with the facts they were folded from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+import asyncpg
+from pydantic import TypeAdapter
+
+from service.domain.subscription import Subscription
+from service.store.records import Incoming, flatten, unflatten
+
+Key: TypeAlias = tuple[str, str]
+"""Tenant id and subscription id."""
+
+_STATE = TypeAdapter(Subscription)
+
+_PLACE = """
+insert into subscription (tenant_id, subscription_id, updated_at)
+select k.tenant_id, k.subscription_id, $3
+from unnest($1::text [], $2::text []) as k (tenant_id, subscription_id)
+order by k.tenant_id, k.subscription_id
+on conflict do nothing
+"""
+_LOCK = """
+select s.tenant_id, s.subscription_id, s.state
+from subscription s
+inner join unnest($1::text [], $2::text []) as k (tenant_id, subscription_id) using (tenant_id, subscription_id)
+order by s.tenant_id, s.subscription_id
+for update of s
+"""
+_LOCK_DUE = """
+select tenant_id, subscription_id, state
+from subscription
+where due_at <= $1
+order by due_at
+limit $2
+for update skip locked
+"""
+_SAVE = """
+update subscription s
+set customer_id = n.customer_id, sequence = n.sequence, due_at = n.due_at, state = n.state::json, updated_at = $7
+from
+    unnest($1::text [], $2::text [], $3::text [], $4::bigint [], $5::timestamptz [], $6::text [])
+    as n (tenant_id, subscription_id, customer_id, sequence, due_at, state)
+where s.tenant_id = n.tenant_id and s.subscription_id = n.subscription_id
+"""
+_UNPARK = """
+delete from parked p
+using unnest($1::text [], $2::text []) as k (tenant_id, subscription_id)
+where p.tenant_id = k.tenant_id and p.subscription_id = k.subscription_id
+returning p.*
+"""
+_EXPIRED = """
+select distinct tenant_id, subscription_id
+from (select tenant_id, subscription_id from parked where expires_at <= $1 order by expires_at limit $2) as expired
+"""
+_UNPARK_EXPIRED = """
+delete from parked p
+using unnest($1::text [], $2::text []) as k (tenant_id, subscription_id)
+where p.tenant_id = k.tenant_id and p.subscription_id = k.subscription_id and p.expires_at <= $3
+returning p.*
+"""
+_FORGET_PLACES = """
+delete from subscription s
+using unnest($1::text [], $2::text []) as k (tenant_id, subscription_id)
+where
+    s.tenant_id = k.tenant_id and s.subscription_id = k.subscription_id and s.state is null
+    and not exists (
+        select from parked p where p.tenant_id = s.tenant_id and p.subscription_id = s.subscription_id
+    )
+"""
+_READ = "select state from subscription where tenant_id = $1 and subscription_id = $2"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFact:
+    """One thing that was taken in, as it is kept. `data` is the event's data as JSON."""
+
+    key: Key
+    source: str
+    event_id: str
+    type: str
+    time: datetime
+    recorded_at: datetime
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A record that waits for its subscription to be activated, and until when."""
+
+    key: Key
+    record: Incoming
+    recorded_at: datetime
+    expires_at: datetime
+
+
+async def lock(connection: asyncpg.Connection, keys: Iterable[Key], now: datetime) -> dict[Key, Subscription | None]:
+    """The subscriptions, locked in the order of their keys; None for one that nobody has activated yet.
+
+    A row is made for it all the same, so that a request that waits and the activation it waits for cannot miss
+    each other.
+    """
+    tenants, ids = _columns(keys)
+    await connection.execute(_PLACE, tenants, ids, now)
+    rows = await connection.fetch(_LOCK, tenants, ids)
+    return {(row["tenant_id"], row["subscription_id"]): _state(row["state"]) for row in rows}
+
+
+async def lock_due(connection: asyncpg.Connection, now: datetime, limit: int) -> list[Subscription]:
+    """The subscriptions whose time has come, oldest first; those another worker holds are passed over."""
+    rows = await connection.fetch(_LOCK_DUE, now, limit)
+    return [state for row in rows if (state := _state(row["state"])) is not None]
+
+
+async def save(
+    connection: asyncpg.Connection, subscriptions: Sequence[tuple[Subscription, datetime | None]], now: datetime
+) -> None:
+    """Writes subscriptions back, each with the instant it is next due."""
+    if not subscriptions:
+        return
+    await connection.execute(
+        _SAVE,
+        [s.tenant_id for s, _ in subscriptions],
+        [s.subscription_id for s, _ in subscriptions],
+        [s.agreement.customer_id for s, _ in subscriptions],
+        [s.told.sequence for s, _ in subscriptions],
+        [due for _, due in subscriptions],
+        [_STATE.dump_json(s).decode() for s, _ in subscriptions],
+        now,
+    )
+
+
+async def read(connection: asyncpg.Connection, key: Key) -> Subscription | None:
+    """One subscription, not locked."""
+    return _state(await connection.fetchval(_READ, *key))
+
+
+async def keep_facts(connection: asyncpg.Connection, facts: Sequence[StoredFact]) -> None:
+    """Appends to the history."""
+    if facts:
+        await connection.copy_records_to_table(
+            "fact",
+            records=[(*f.key, f.source, f.event_id, f.type, f.time, f.recorded_at, f.data) for f in facts],
+            columns=["tenant_id", "subscription_id", "source", "event_id", "type", "time", "recorded_at", "data"],
+        )
+
+
+async def park(connection: asyncpg.Connection, parked: Sequence[Parked]) -> None:
+    """Keeps records for subscriptions that nobody has activated yet."""
+    if parked:
+        await connection.copy_records_to_table(
+            "parked",
+            records=[
+                (
+                    *p.key,
+                    p.record.topic,
+                    p.record.partition,
+                    p.record.offset,
+                    p.record.timestamp,
+                    p.record.key,
+                    p.record.value,
+                    flatten(p.record.headers),
+                    p.recorded_at,
+                    p.expires_at,
+                )
+                for p in parked
+            ],
+            columns=[
+                *("tenant_id", "subscription_id", "topic", "partition", "offset", "timestamp_ms"),
+                *("key", "value", "headers", "recorded_at", "expires_at"),
+            ],
+        )
+
+
+async def unpark(connection: asyncpg.Connection, keys: Iterable[Key]) -> dict[Key, list[Parked]]:
+    """Takes out what waited for these subscriptions, in the order it came. The subscriptions are locked."""
+    return _by_key(await connection.fetch(_UNPARK, *_columns(keys)))
+
+
+async def expired(connection: asyncpg.Connection, now: datetime, limit: int) -> list[Key]:
+    """Subscriptions that something has waited for too long."""
+    return [(row["tenant_id"], row["subscription_id"]) for row in await connection.fetch(_EXPIRED, now, limit)]
+
+
+async def unpark_expired(connection: asyncpg.Connection, keys: Sequence[Key], now: datetime) -> dict[Key, list[Parked]]:
+    """Takes out what has waited too long, and the rows that were only places to wait. The subscriptions are locked."""
+    taken = _by_key(await connection.fetch(_UNPARK_EXPIRED, *_columns(keys), now))
+    await connection.execute(_FORGET_PLACES, *_columns(keys))
+    return taken
+
+
+def _by_key(rows: Iterable[asyncpg.Record]) -> dict[Key, list[Parked]]:
+    taken: dict[Key, list[Parked]] = {}
+    for row in sorted(rows, key=lambda row: row["position"]):
+        key = (row["tenant_id"], row["subscription_id"])
+        record = Incoming(
+            topic=row["topic"],
+            partition=row["partition"],
+            offset=row["offset"],
+            timestamp=row["timestamp_ms"],
+            key=row["key"],
+            value=row["value"],
+            headers=unflatten(row["headers"]),
+        )
+        taken.setdefault(key, []).append(Parked(key, record, row["recorded_at"], row["expires_at"]))
+    return taken
+
+
+def _state(text: str | None) -> Subscription | None:
+    return None if text is None else _STATE.validate_json(text)
+
+
+def _columns(keys: Iterable[Key] | Mapping[Key, object]) -> tuple[list[str], list[str]]:
+    ordered = sorted(keys)
+    return [tenant for tenant, _ in ordered], [subscription for _, subscription in ordered]
