@@ -1,0 +1,158 @@
+"""The command line: `python -m service …`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import asyncpg
+import structlog
+import typer
+import uvloop
+from aiokafka.errors import KafkaError
+
+from service import app, schemas, topics
+from service.local import LocalError, servers
+from service.settings import Settings, SettingsError, Topics, load
+from service.store.migrate import migrate as apply_migrations
+
+cli = typer.Typer(
+    help="Puts cancelled subscriptions right: when they end, what is shortened, what stops, what is given back.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+@cli.command()
+def run() -> None:
+    """Run the service against KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL until SIGINT or SIGTERM."""
+    settings, names = _settings()
+    _log()
+    _finish(app.run(settings, names, lambda _: None))
+
+
+@cli.command()
+def local(
+    data: Annotated[Path | None, typer.Option(help="Keep the data here and go on from it next time.")] = None,
+    *,
+    only_servers: Annotated[bool, typer.Option("--only-servers", help="Kafka and Postgres, no service.")] = False,
+) -> None:
+    """Run an embedded Kafka and Postgres with the service; one line of JSON on stdout says when they are ready."""
+    settings, names = _settings()
+    _log()
+    _finish(_local(settings, names, data, only_servers=only_servers))
+
+
+@cli.command("topics")
+def create_topics() -> None:
+    """Create the topics that are missing."""
+    settings, names = _settings()
+    for name in _finish(topics.create(settings, names)):
+        typer.echo(f"created {name}")
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to this release's schema; the service does so by itself when it starts."""
+    settings, _ = _settings()
+    for name in _finish(_migrate(settings)):
+        typer.echo(f"applied {name}")
+
+
+@cli.command("schemas")
+def write_schemas(
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Only say whether they are fresh.")] = False,
+) -> None:
+    """Write the JSON Schemas of all events to schemas/events."""
+    folder = Path("schemas/events")
+    stale = schemas.stale(folder)
+    if check and stale:
+        _stop(f"{len(stale)} files in {folder} are not fresh; run: python -m service schemas")
+    if not check:
+        schemas.write(folder)
+    typer.echo(f"{folder}: {'fresh' if check else 'written'}")
+
+
+async def _local(settings: Settings, names: Topics, data: Path | None, *, only_servers: bool) -> None:
+    async with servers(data) as found:
+        update: dict[str, Any] = {"kafka_bootstrap_servers": found.kafka, "database_url": found.postgres}
+        if "HTTP_BIND" not in os.environ:
+            update["http_bind"] = "127.0.0.1:0"
+        settings = settings.model_copy(update=update)
+        await topics.create(settings, names)
+        addresses = {"kafka": found.kafka, "postgres": found.postgres}
+        if only_servers:
+            typer.echo(json.dumps(addresses))
+            await _stopped()
+        else:
+            await app.run(settings, names, lambda http: typer.echo(json.dumps({**addresses, "http": http})))
+
+
+async def _stopped() -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+async def _migrate(settings: Settings) -> list[str]:
+    connection = await asyncpg.connect(settings.database_url)
+    try:
+        return await apply_migrations(connection)
+    finally:
+        await connection.close()
+
+
+def _settings() -> tuple[Settings, Topics]:
+    try:
+        return load()
+    except SettingsError as error:
+        _stop(str(error))
+
+
+def _finish(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  whatever the work returns
+    """Runs a command's work; what a person can mend ends in one sentence."""
+    with suppress(KeyboardInterrupt):
+        try:
+            return uvloop.run(work)
+        except LocalError as error:
+            _stop(str(error))
+        except KafkaError as error:
+            _stop(f"Kafka at KAFKA_BOOTSTRAP_SERVERS cannot be used: {error}")
+        except (OSError, asyncpg.PostgresError) as error:
+            _stop(f"Postgres at DATABASE_URL cannot be used: {error}")
+    raise typer.Exit(130)
+
+
+def _stop(sentence: str) -> NoReturn:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(1)
+
+
+def _log() -> None:
+    """One JSON object a line on stderr, and the libraries' own warnings with it."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,130 @@
+"""FastStream at the door: raw batches in, in order, each retried until it is decided.
+
+The framework's own parsing is replaced by one that cannot fail, because a record that breaks it
+takes its whole batch along unseen; reading records is the work of `service.messages.envelope`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import structlog
+from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaAckableMessage
+
+from service.flow import Flow
+from service.retry import patiently
+from service.store import inbox
+from service.store.records import Incoming
+
+log = structlog.get_logger(__name__)
+
+Raw: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
+
+_DAY_MS = 24 * 60 * 60 * 1000
+
+
+def broker_for(flow: Flow, decided: asyncio.Event) -> KafkaBroker:
+    """A broker with one batch subscriber that feeds `flow`; `decided` is set when there is something to relay.
+
+    A batch that cannot be decided (the database is away) is tried again in place. The poll interval
+    is a day, so that an outage does not cost the worker its place in the group; a worker that is
+    alive but stuck is for the watchdog to report.
+    """
+    settings = flow.settings
+    broker = KafkaBroker(settings.kafka_bootstrap_servers, allow_auto_create_topics=False, logger=None)
+    door = _Door(flow, decided)
+    subscriber = broker.subscriber(
+        *flow.topics.inputs,
+        batch=True,
+        group_id=settings.consumer_group,
+        group_instance_id=settings.instance_id,
+        auto_offset_reset="earliest",
+        ack_policy=AckPolicy.MANUAL,
+        partition_assignment_strategy=(StickyPartitionAssignor,),
+        session_timeout_ms=8_000,
+        heartbeat_interval_ms=2_000,
+        max_poll_interval_ms=_DAY_MS,
+        max_records=settings.batch_max_records,
+        batch_timeout_ms=10,
+        isolation_level="read_committed",
+        listener=_Assignment(flow, door),
+        parser=door.open,
+        decoder=_undecoded,
+    )
+    door.subscriber = subscriber
+    subscriber(door.receive)
+    return broker
+
+
+class _Door:
+    """The handler and the parser of the subscriber, which share its consumer."""
+
+    def __init__(self, flow: Flow, decided: asyncio.Event) -> None:
+        self.flow = flow
+        self.subscriber: Any = None
+        self._decided = decided
+
+    async def open(self, records: tuple[Raw, ...]) -> KafkaAckableMessage:
+        """The batch as it is: no header and no value is looked at."""
+        return KafkaAckableMessage(body=records, raw_message=records, consumer=self.subscriber.consumer)
+
+    async def receive(self, records: Sequence[Any]) -> None:
+        """Decides a batch, then tells Kafka how far we are, for lag tools and autoscaling only."""
+        batch = [_incoming(record) for record in records]
+        if await patiently("process", lambda: self.flow.process(batch)):
+            self._decided.set()
+        following = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in batch}
+        consumer = self.subscriber.consumer
+        held = consumer.assignment() if consumer is not None else ()
+        try:
+            if consumer is not None:
+                await consumer.commit({tp: offset for tp, offset in following.items() if tp in held})
+        except KafkaError as error:
+            log.info("kafka-commit-skipped", error=str(error))
+
+
+class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
+    """On assignment a worker goes on where the database says, whatever Kafka has committed."""
+
+    def __init__(self, flow: Flow, door: _Door) -> None:
+        self._flow = flow
+        self._door = door
+
+    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        """Nothing to hand over: what is under way is decided or not by the lock on the offset row."""
+        log.info("partitions-revoked", partitions=sorted(map(tuple, revoked)))
+
+    async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        """Seeks to the stored offsets."""
+        partitions = [(partition.topic, partition.partition) for partition in assigned]
+        offsets = await patiently("assignment", lambda: self._offsets(partitions))
+        for (topic, number), offset in offsets.items():
+            self._door.subscriber.consumer.seek(TopicPartition(topic, number), offset)
+        log.info("partitions-assigned", partitions=sorted(partitions))
+
+    async def _offsets(self, partitions: list[inbox.Partition]) -> dict[inbox.Partition, int]:
+        async with self._flow.pool.acquire() as connection:
+            return await inbox.read_offsets(connection, self._flow.settings.consumer_group, partitions)
+
+
+async def _undecoded(message: KafkaAckableMessage) -> Any:  # noqa: ANN401  what FastStream hands to the handler
+    return message.raw_message
+
+
+def _incoming(record: Raw) -> Incoming:
+    return Incoming(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp=record.timestamp,
+        key=record.key,
+        value=record.value,
+        headers=record.headers,
+    )
