@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 Raw: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
 
 _DAY_MS = 24 * 60 * 60 * 1000
+_CATCH_UP_SECONDS = 0.5
 
 
 def broker_for(flow: Flow, decided: asyncio.Event) -> KafkaBroker:
@@ -77,17 +78,45 @@ class _Door:
 
     async def receive(self, records: Sequence[Any]) -> None:
         """Decides a batch, then tells Kafka how far we are, for lag tools and autoscaling only."""
-        batch = [_incoming(record) for record in records]
+        together = [_incoming(record) for record in [*records, *await self._lives_before(records)]]
+        batch = in_order(together, self.flow.topics.subscription_lifecycle)
         if await patiently("process", lambda: self.flow.process(batch)):
             self._decided.set()
         following = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in batch}
         consumer = self.subscriber.consumer
-        held = consumer.assignment() if consumer is not None else ()
+        if consumer is None:
+            return
+        held = consumer.assignment()
         try:
-            if consumer is not None:
-                await consumer.commit({tp: offset for tp, offset in following.items() if tp in held})
+            await consumer.commit({tp: offset for tp, offset in following.items() if tp in held})
         except KafkaError as error:
             log.info("kafka-commit-skipped", error=str(error))
+
+    async def _lives_before(self, records: Sequence[Raw]) -> list[Raw]:
+        """What the lifecycle topic already holds when commands are in hand.
+
+        A request sent right after its invoices would otherwise often be fetched before them. The
+        books come out the same, but they would be told in two steps where one is enough. Only the
+        partitions this worker holds are asked, and only as far as a batch may grow.
+        """
+        lifecycle, consumer = self.flow.topics.subscription_lifecycle, self.subscriber.consumer
+        room = self.flow.settings.batch_max_records - len(records)
+        partitions = [tp for tp in consumer.assignment() if tp.topic == lifecycle]
+        if room <= 0 or not partitions or all(record.topic == lifecycle for record in records):
+            return []
+        found: list[Raw] = []
+        try:
+            async with asyncio.timeout(_CATCH_UP_SECONDS):
+                ends = await consumer.end_offsets(partitions)
+                while len(found) < room:
+                    behind = [tp for tp in partitions if await consumer.position(tp) < ends[tp]]
+                    if not behind:
+                        break
+                    more = await consumer.getmany(*behind, timeout_ms=20, max_records=room - len(found))
+                    found += [record for batch in more.values() for record in batch]
+        except (TimeoutError, KafkaError) as error:
+            log.info("not-caught-up", error=f"{type(error).__name__}: {error}")
+        return found
 
 
 class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
@@ -112,6 +141,17 @@ class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
     async def _offsets(self, partitions: list[inbox.Partition]) -> dict[inbox.Partition, int]:
         async with self._flow.pool.acquire() as connection:
             return await inbox.read_offsets(connection, self._flow.settings.consumer_group, partitions)
+
+
+def in_order(records: Sequence[Incoming], lifecycle: str) -> list[Incoming]:
+    """The partitions' records as one stream by time, each partition in its own order; at one time, lives come first."""
+    latest: dict[inbox.Partition, int] = {}
+    times: list[tuple[int, bool]] = []
+    for record in records:
+        partition = (record.topic, record.partition)
+        latest[partition] = max(latest.get(partition, 0), record.timestamp)
+        times.append((latest[partition], record.topic != lifecycle))
+    return [record for _, record in sorted(zip(times, records, strict=True), key=lambda timed: timed[0])]
 
 
 async def _undecoded(message: KafkaAckableMessage) -> Any:  # noqa: ANN401  what FastStream hands to the handler

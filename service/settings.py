@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.domain.ends import Limits
+
+
+def _seconds(value: object) -> object:
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+Span: TypeAlias = Annotated[timedelta, BeforeValidator(_seconds)]
 
 
 class Topics(BaseSettings):
@@ -47,20 +57,20 @@ class Settings(BaseSettings):
     instance_id: str | None = None
     consumer_group: str = "subscription-cancellation"
 
-    seal_grace: timedelta = timedelta(seconds=60)
-    await_subscription: timedelta = timedelta(hours=24)
+    seal_grace: Span = timedelta(seconds=60)
+    await_subscription: Span = timedelta(hours=24)
     backdate_days: Annotated[int, Field(ge=0)] = 366
 
     batch_max_records: Annotated[int, Field(ge=1)] = 500
-    clock_interval: timedelta = timedelta(seconds=5)
-    relay_interval: timedelta = timedelta(seconds=1)
+    clock_interval: Span = timedelta(seconds=5)
+    relay_interval: Span = timedelta(seconds=1)
     relay_shards: Annotated[int, Field(ge=1, le=1024)] = 16
     relay_max_records: Annotated[int, Field(ge=1)] = 2000
 
     topic_partitions: Annotated[int, Field(ge=1)] = 12
     topic_replication_factor: Annotated[int, Field(ge=1)] = 1
-    topic_retention: timedelta = timedelta(days=30)
-    dead_letter_retention: timedelta = timedelta(days=90)
+    topic_retention: Span = timedelta(days=30)
+    dead_letter_retention: Span = timedelta(days=90)
     topic_max_message_bytes: Annotated[int, Field(ge=1_000_000)] = 8_000_000
 
     @property

@@ -51,8 +51,7 @@ def difference(
     if not unmoved:
         draft.bodies += _status(told, target)
     lines = tuple(line.line_id for line in subscription.agreement.lines)
-    _restore(draft, target, lines)
-    _reinstate(draft, target)
+    _give_back(draft, target, lines)
     _shorten(draft, target, lines)
     _cancel_renewals(draft, target)
     _adjust(draft, subscription, target, key, cause, now)
@@ -78,32 +77,41 @@ def _status(told: Told, target: Settlement) -> list[Body]:
     ]
 
 
-def _restore(draft: _Draft, target: Settlement, lines: tuple[str, ...]) -> None:
-    """Gives back days of periods that were cut; one that now lies wholly after the end is left to the renewals."""
-    for period, cut_to in sorted(draft.cuts.items()):
-        ends = min(period.end, target.end.end_date) if target.end is not None else period.end
-        if ends <= period.start:
-            del draft.cuts[period]
-            continue
-        raised = _changes(draft, target, period, rising=True)
-        if ends <= cut_to and not raised:
-            continue
-        draft.cuts[period] = ends
-        if ends == period.end:
-            del draft.cuts[period]
-        draft.bodies.append(PeriodChanged("period-restored", lines, period, ends, target.end, raised))
+def _give_back(draft: _Draft, target: Settlement, lines: tuple[str, ...]) -> None:
+    """Gives back, period by period, what the end no longer takes.
 
-
-def _reinstate(draft: _Draft, target: Settlement) -> None:
-    """Renewals that were cancelled and now start before the end come after all, whole."""
-    for period in sorted(draft.stopped):
+    A renewal comes back whole; where a period had been shortened before its renewal was cancelled,
+    that is undone too. What the new end takes of it is taken afterwards, by `_shorten`.
+    """
+    for period in sorted({*draft.cuts, *draft.stopped}):
         if target.end is not None and period.start >= target.end.end_date:
             continue
-        draft.stopped.remove(period)
-        charges = [settled for settled in _of(target, period) if settled.charge.charge_id in draft.levels]
-        for invoice_id, group in _by_invoice(charges):
-            changes = tuple(_change(draft, settled, settled.full) for settled in group)
-            draft.bodies.append(RenewalChanged("renewal-reinstated", period, invoice_id, changes))
+        ends = period.end if target.end is None else min(period.end, target.end.end_date)
+        if period in draft.stopped:
+            ends = period.end
+            _reinstate(draft, target, period)
+        if period in draft.cuts:
+            _restore(draft, target, period, ends, lines)
+
+
+def _reinstate(draft: _Draft, target: Settlement, period: Period) -> None:
+    """A renewal that was cancelled comes after all, whole."""
+    draft.stopped.remove(period)
+    charges = [settled for settled in _of(target, period) if settled.charge.charge_id in draft.levels]
+    for invoice_id, group in _by_invoice(charges):
+        changes = tuple(_change(draft, settled, settled.full) for settled in group)
+        draft.bodies.append(RenewalChanged("renewal-reinstated", period, invoice_id, changes))
+
+
+def _restore(draft: _Draft, target: Settlement, period: Period, ends: date, lines: tuple[str, ...]) -> None:
+    """A period that was shortened is given back, up to a date."""
+    raised = _changes(draft, target, period, rising=True)
+    if ends <= draft.cuts[period] and not raised:
+        return
+    draft.cuts[period] = ends
+    if ends == period.end:
+        del draft.cuts[period]
+    draft.bodies.append(PeriodChanged("period-restored", lines, period, ends, target.end, raised))
 
 
 def _shorten(draft: _Draft, target: Settlement, lines: tuple[str, ...]) -> None:
