@@ -1,0 +1,57 @@
+# Needs Python 3.11 or newer and make; everything else comes into .venv and .cache on the first run.
+#
+#   make demo      a morning's subscriptions and cancellations through Kafka, Postgres and the service (KEEP=1: stays up)
+#   make test      every test, against a real Kafka and Postgres (ARGS="-k refund" picks some)
+#   make check     what CI runs: format, lint, types, architecture, generated files, locks, tests
+#   make format    rewrites the sources as `check` wants them
+#   make lock      pins what pyproject.toml asks for (UPGRADE=1: the newest of it)
+#   make clean     removes what make made
+
+PYTHON ?= python3
+RUN := .venv/bin/python -m
+
+# The locks hold on every platform and on every Python from 3.11 on.
+COMPILE := $(RUN) uv --quiet pip compile --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml
+DEV := --constraints requirements.txt --extra local --group dev
+UPGRADES := $(if $(filter 1,$(UPGRADE)),--upgrade)
+
+.PHONY: demo test check format lock clean environment fresh-locks
+
+demo: environment
+	@$(RUN) service demo $(if $(filter 1,$(KEEP)),--keep)
+
+test: environment
+	@$(RUN) pytest $(ARGS)
+
+check: environment
+	$(RUN) ruff format --check
+	$(RUN) ruff check
+	$(RUN) mypy
+	.venv/bin/lint-imports
+	$(RUN) service schemas --check
+	@$(MAKE) --no-print-directory fresh-locks
+	$(RUN) pytest $(ARGS)
+
+format: environment
+	$(RUN) ruff check --fix
+	$(RUN) ruff format
+
+# Without UPGRADE=1 a pin moves only when it must.
+lock: environment
+	$(COMPILE) $(UPGRADES) --output-file requirements.txt
+	$(COMPILE) $(UPGRADES) $(DEV) --output-file requirements-dev.txt
+	$(RUN) service.local.lock
+
+# Compiled again beside copies of the pins, the locks must come out as they are.
+fresh-locks: environment
+	@rm -rf .cache/locks && mkdir -p .cache/locks && cp pyproject.toml requirements.txt requirements-dev.txt .cache/locks
+	@cd .cache/locks && "$(CURDIR)"/$(COMPILE) --output-file requirements.txt
+	@cd .cache/locks && "$(CURDIR)"/$(COMPILE) $(DEV) --output-file requirements-dev.txt
+	@cmp requirements.txt .cache/locks/requirements.txt && cmp requirements-dev.txt .cache/locks/requirements-dev.txt \
+		|| { echo "The locks lag behind pyproject.toml: run make lock." >&2; exit 1; }
+
+clean:
+	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+environment:
+	@$(PYTHON) .ci/environment.py
