@@ -103,8 +103,12 @@ def _fact(subscription: Subscription, received: Received, fact: Fact, limits: Li
         return Decision(subscription)
     entry = _entry(received, _effective(fact))
     known = replace(evolve(subscription, fact, received.time), entries=(*subscription.entries, entry))
-    late = isinstance(fact, InvoiceStated) and fact.state == "issued"
-    return _publish(known, _key(received), "late-invoice" if late else "correction", received.recorded_at, limits)
+    match fact:
+        case InvoiceStated(state="issued") if any(line.kind == "recurring" for line in fact.charges):
+            cause: Cause = "late-invoice"
+        case _:
+            cause = "correction"
+    return _publish(known, _key(received), cause, received.recorded_at, limits)
 
 
 def _command(subscription: Subscription, received: Received, command: Command, limits: Limits) -> Decision:

@@ -24,7 +24,7 @@ from service.domain.outcomes import (
 )
 from service.domain.periods import Period
 from service.domain.settlement import Settled, Settlement, divisible
-from service.domain.subscription import Adjustment, Cause, Charge, Subscription, Told
+from service.domain.subscription import Adjustment, Cause, Charge, Level, Subscription, Told
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class _Draft:
 
     cuts: dict[Period, date]
     stopped: set[Period]
-    levels: dict[str, Amount]
+    levels: dict[str, Level]
     adjustments: list[Adjustment]
     bodies: list[Body]
 
@@ -97,7 +97,7 @@ def _give_back(draft: _Draft, target: Settlement, lines: tuple[str, ...]) -> Non
 def _reinstate(draft: _Draft, target: Settlement, period: Period) -> None:
     """A renewal that was cancelled comes after all, whole."""
     draft.stopped.remove(period)
-    charges = [settled for settled in _of(target, period) if settled.charge.charge_id in draft.levels]
+    charges = [settled for settled in _of(target, period) if _published(draft, settled) is not None]
     for invoice_id, group in _by_invoice(charges):
         changes = tuple(_change(draft, settled, settled.full) for settled in group)
         draft.bodies.append(RenewalChanged("renewal-reinstated", period, invoice_id, changes))
@@ -129,7 +129,7 @@ def _shorten(draft: _Draft, target: Settlement, lines: tuple[str, ...]) -> None:
 def _cancel_renewals(draft: _Draft, target: Settlement) -> None:
     """Cancels each renewal from the end on, once, and again when a charge of it arrives late."""
     for period in target.stopped:
-        fresh = [s for s in _of(target, period) if draft.levels.get(s.charge.charge_id) != s.kept]
+        fresh = [settled for settled in _of(target, period) if _published(draft, settled) != settled.kept]
         if period in draft.stopped and not fresh:
             continue
         draft.stopped.add(period)
@@ -155,22 +155,29 @@ def _changes(draft: _Draft, target: Settlement, period: Period, *, rising: bool)
     """The charges of a period whose amount rises (or falls, or is published for the first time)."""
     changes = []
     for settled in _of(target, period):
-        published = draft.levels.get(settled.charge.charge_id)
+        published = _published(draft, settled)
         known = settled.full if published is None else published
         if (settled.kept.gross > known.gross) if rising else (published is None or settled.kept.gross < known.gross):
             changes.append(_change(draft, settled, settled.kept))
     return tuple(changes)
 
 
+def _published(draft: _Draft, settled: Settled) -> Amount | None:
+    """What was last published of a charge; nothing where its full value has changed since."""
+    level = draft.levels.get(settled.charge.charge_id)
+    return level.amount if level is not None and level.full == settled.full else None
+
+
 def _change(draft: _Draft, settled: Settled, after: Amount) -> ChargeChange:
     charge = settled.charge
-    before = draft.levels.get(charge.charge_id, settled.full)
-    draft.levels[charge.charge_id] = after
+    published = _published(draft, settled)
+    planned = charge.stated if charge.state == "planned" else settled.full
+    draft.levels[charge.charge_id] = Level(after, settled.full)
     return ChargeChange(
         charge_id=charge.charge_id,
         invoice_id=charge.invoice_id,
         state="issued" if charge.state == "issued" else "planned",
-        before=before,
+        before=planned if published is None else published,
         after=after,
         taxed=charge.taxed,
     )

@@ -62,23 +62,27 @@ def resolve(agreement: Activated, wish: EndWish, asked_at: datetime, limits: Lim
     """
     asked_on = local_date(asked_at, agreement.time_zone)
     match wish.mode:
-        case "immediately":
-            access = max(asked_at, start_of_day(agreement.start_date, agreement.time_zone))
-        case "end-of-period" if asked_on < agreement.start_date:
-            access = start_of_day(agreement.start_date, agreement.time_zone)
-        case "end-of-period":
-            access = start_of_day(schedule(agreement).containing(asked_on).end, agreement.time_zone)
-        case "on-date":
-            access = _named_instant(agreement, wish)
-    end_date = end_date_of(access, agreement.time_zone)
+        case "immediately" if asked_on >= agreement.start_date:
+            end_date, access = _at(asked_at, agreement)
+        case "end-of-period" if asked_on >= agreement.start_date:
+            end_date, access = _as_begins(schedule(agreement).containing(asked_on).end, agreement)
+        case "on-date" if wish.at is not None:
+            end_date, access = _at(wish.at, agreement)
+        case "on-date" if wish.end_date is not None:
+            end_date, access = _as_begins(wish.end_date, agreement)
+        case "on-date" if wish.last_active_day is not None:
+            end_date, access = _as_begins(wish.last_active_day + DAY, agreement)
+        case _:
+            end_date, access = _as_begins(agreement.start_date, agreement)
     floor = max(agreement.start_date, asked_on - limits.backdate_days * DAY)
     return End(wish.mode, end_date, floor, end_date, access)
 
 
-def _named_instant(agreement: Activated, wish: EndWish) -> datetime:
-    """Exactly one of the three ways to name a date is set; the wire model sees to it."""
-    if wish.at is not None:
-        return wish.at
-    day = wish.end_date if wish.end_date is not None else wish.last_active_day
-    assert day is not None, "on-date names a date"  # noqa: S101  a bug in the caller, not input
-    return start_of_day(day if wish.end_date is not None else day + DAY, agreement.time_zone)
+def _at(instant: datetime, agreement: Activated) -> tuple[date, datetime]:
+    """An end at an instant: the day that has begun is active."""
+    return end_date_of(instant, agreement.time_zone), instant
+
+
+def _as_begins(day: date, agreement: Activated) -> tuple[date, datetime]:
+    """An end as a local day begins."""
+    return day, start_of_day(day, agreement.time_zone)

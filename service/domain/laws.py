@@ -23,8 +23,9 @@ def check(before: Subscription, after: Subscription, target: Settlement, outcome
         _require(_balances(settled, published), "identity", f"charge {charge_id}")
         if target.end is None:
             _require(settled.kept == settled.full, "neutral regret", f"charge {charge_id}")
-            level = after.told.levels.get(charge_id, settled.full)
-            _require(level == settled.full or not divisible(settled.charge), "neutral regret", f"charge {charge_id}")
+            level = after.told.levels.get(charge_id)
+            whole = level is None or level.full != settled.full or level.amount == settled.full
+            _require(whole or not divisible(settled.charge), "neutral regret", f"charge {charge_id}")
         elif divisible(settled.charge) and settled.charge.window is not None:
             late = settled.charge.window.start >= target.end.end_date
             _require(not (late and settled.kept), "nothing after the end", f"charge {charge_id}")
@@ -37,13 +38,15 @@ def _balances(settled: Settled, published: Amount) -> bool:
     """Billed = kept + credited by us + credited by others, to the minor unit, unless others credited more than that."""
     if settled.charge.state != "issued":
         return published == ZERO
-    rest = settled.charge.billed - settled.kept - settled.credited_by_others - published
-    over = settled.full - settled.kept - settled.credited_by_others
-    return _part(rest.gross, over.gross) and _part(rest.tax, over.tax)
+    billed, kept, others = settled.charge.billed, settled.kept, settled.credited_by_others
+    return _part_balances(billed.gross, kept.gross, others.gross, published.gross) and _part_balances(
+        billed.tax, kept.tax, others.tax, published.tax
+    )
 
 
-def _part(rest: int, over: int) -> bool:
-    return rest == min(over, 0)
+def _part_balances(billed: int, kept: int, others: int, published: int) -> bool:
+    rest = billed - kept - others - published
+    return rest == 0 or (others > max(billed - kept, 0) and published == min(billed - kept, 0))
 
 
 def _require(holds: bool, law: str, where: str) -> None:  # noqa: FBT001  the condition is what it is about

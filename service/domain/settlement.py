@@ -1,14 +1,14 @@
 """The rule: what the facts say the customer owes, charge by charge.
 
-    credit(charge) = full - kept - what others credited (never below zero) - what the invoice left out
+    credit(charge) = billed - kept - what others credited, which never turns it into a debit
 
 * `full` is what the charge would have cost without us: the first plan of it, or what was billed
   where that differs for reasons of the invoicing side's own.
 * `kept` is `full` times active days over all days of the charge's own window, half up.
-* `left out` is what a later statement of the charge bills less because we had published it
-  shortened. It is carried out already; when the end moves out again it makes the credit negative,
-  which is a debit. That makes the rule blind to whether an invoice obeyed, and to the order in
-  which invoice and cancellation reached us.
+* What an invoice leaves out because we had published the charge shortened (`full - billed`) is
+  carried out already. When the end moves out again, `kept` exceeds what was billed and the credit
+  is negative: a debit. So the rule is blind to whether an invoice obeyed, and to the order in which
+  invoice and cancellation reached us.
 
 Only recurring charges are divided; one-off and usage charges are kept whole. A charge that starts
 on or after the end is kept for nothing, by the same formula. Without a cancellation in force
@@ -35,7 +35,6 @@ class Settled:
     charge: Charge
     full: Amount
     kept: Amount
-    left_out: Amount
     credited_by_others: Amount
     credit: Amount
     active: int
@@ -83,15 +82,16 @@ def settle(subscription: Subscription, now: datetime, limits: Limits) -> Settlem
 
 def divisible(charge: Charge) -> bool:
     """Whether a charge is for time, and alive, so that an end can divide it."""
-    return charge.kind == "recurring" and charge.window is not None and not charge.voided
+    ours = charge.settles_adjustment_id is not None
+    return charge.kind == "recurring" and charge.window is not None and not charge.voided and not ours
 
 
 def _settled(charge: Charge, ends: Sequence[tuple[datetime, End | None]], end: End | None, others: Amount) -> Settled:
-    full, left_out = _full_value(charge, ends)
+    full = _full_value(charge, ends)
     active, total = _days(charge, end)
     kept = _kept(charge, full, end)
-    credit = (full - kept - others).floored() - left_out if charge.state == "issued" else ZERO
-    return Settled(charge, full, kept, left_out, others, credit, active, total)
+    credit = charge.billed.beyond(kept, others) if charge.state == "issued" else ZERO
+    return Settled(charge, full, kept, others, credit, active, total)
 
 
 def _days(charge: Charge, end: End | None) -> tuple[int, int]:
@@ -109,25 +109,23 @@ def _kept(charge: Charge, full: Amount, end: End | None) -> Amount:
     return full.share(active, total)
 
 
-def _full_value(charge: Charge, ends: Sequence[tuple[datetime, End | None]]) -> tuple[Amount, Amount]:
-    """What a charge would have cost without us, and what its last statement leaves out because of us.
+def _full_value(charge: Charge, ends: Sequence[tuple[datetime, End | None]]) -> Amount:
+    """What a charge would have cost without us.
 
     A later statement that is lower than the first is ours as far as a shortening of ours explains
-    it: one that was in force while the charge was on its way, or one that it follows to the
-    minor unit. What no shortening explains is a price of the invoicing side's own.
+    it. What none explains, and anything higher, is a price of the invoicing side's own.
     """
     if charge.voided:
-        return ZERO, ZERO
+        return ZERO
     first = charge.statements[0]
-    full, left_out = first.amount, ZERO
+    full = first.amount
     for statement in charge.statements[1:]:
-        floor = _lowest_published(charge, full, first, statement, ends)
-        left_out = Amount(
-            gross=min(max(full.gross - statement.amount.gross, 0), full.gross - floor.gross),
-            tax=min(max(full.tax - statement.amount.tax, 0), full.tax - floor.tax),
+        lowest = _lowest_published(charge, full, first, statement, ends)
+        full = Amount(
+            gross=min(max(full.gross, statement.amount.gross), statement.amount.gross + full.gross - lowest.gross),
+            tax=min(max(full.tax, statement.amount.tax), statement.amount.tax + full.tax - lowest.tax),
         )
-        full = statement.amount + left_out
-    return full, left_out
+    return full
 
 
 def _lowest_published(
@@ -137,14 +135,17 @@ def _lowest_published(
     statement: Statement,
     ends: Sequence[tuple[datetime, End | None]],
 ) -> Amount:
-    lowest = full
+    """The lowest amount of ours that a statement can have been drawn up by.
+
+    By the events' own times: any end in force between the first plan and the statement. Where the
+    times of the sources disagree, a statement to the minor unit of what was published is taken for it.
+    """
+    lowest = statement.amount if statement.followed and statement.amount.gross < full.gross else full
     for index, (since, end) in enumerate(ends):
         until = ends[index + 1][0] if index + 1 < len(ends) else None
-        kept = _kept(charge, full, end)
-        on_its_way = since <= statement.time and (until is None or until > first.time)
-        followed = kept == statement.amount and bool(kept)
-        if (on_its_way or followed) and kept.gross <= lowest.gross:
-            lowest = kept
+        if since <= statement.time and (until is None or until > first.time):
+            kept = _kept(charge, full, end)
+            lowest = kept if kept.gross < lowest.gross else lowest
     return lowest
 
 

@@ -35,11 +35,15 @@ Cause: TypeAlias = Literal["cancelled", "moved", "revoked", "late-invoice", "cor
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What the invoicing side said a charge costs, and when it said so."""
+    """What the invoicing side said a charge costs, and when it said so.
+
+    `followed` tells that it came to exactly what we had published for the charge by then.
+    """
 
     time: datetime
     state: Literal["planned", "issued"]
     amount: Amount
+    followed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,11 @@ class Charge:
     def stated(self) -> Amount:
         """What it costs by the last statement."""
         return self.statements[-1].amount
+
+    @property
+    def due(self) -> Amount | None:
+        """What it is to cost as things stand; None once it is void."""
+        return None if self.voided else self.stated
 
     @property
     def billed(self) -> Amount:
@@ -103,18 +112,26 @@ class Adjustment:
 
 
 @dataclass(frozen=True, slots=True)
+class Level:
+    """The amount last published for a charge, and the full value it was a part of."""
+
+    amount: Amount
+    full: Amount
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """What has been published: the other side of every subtraction.
 
-    `cuts` maps a shortened period to the date it was shortened to; `levels` a charge to the amount
-    last published for it; `stopped` are the renewals published as cancelled.
+    `cuts` holds each shortened period with the date it was shortened to, `stopped` the renewals
+    published as cancelled, `levels` what was last published of each charge.
     """
 
     sequence: int = 0
     end: End | None = None
     cuts: tuple[tuple[Period, date], ...] = ()
     stopped: tuple[Period, ...] = ()
-    levels: dict[str, Amount] = field(default_factory=dict)
+    levels: dict[str, Level] = field(default_factory=dict)
     adjustments: tuple[Adjustment, ...] = ()
     ended: bool = False
 
@@ -193,14 +210,19 @@ def evolve(subscription: Subscription, fact: Fact, time: datetime) -> Subscripti
     match fact:
         case InvoiceStated():
             stated = {line.charge_id: _stated(subscription, fact, line, time) for line in fact.charges}
-            return replace(subscription, charges={**subscription.charges, **stated})
+            redrawn = {
+                number
+                for number, charge in stated.items()
+                if charge.state == "planned" and charge is not subscription.charges.get(number)
+            }
+            return _overtaken(replace(subscription, charges={**subscription.charges, **stated}), redrawn)
         case InvoicePaid():
             return replace(subscription, paid={**subscription.paid, fact.invoice_id: fact.paid})
         case InvoiceVoided():
             voided = {
                 charge.charge_id: replace(charge, voided=True) for charge in subscription.of_invoice(fact.invoice_id)
             }
-            return replace(subscription, charges={**subscription.charges, **voided})
+            return _overtaken(replace(subscription, charges={**subscription.charges, **voided}), set(voided))
         case Renewed():
             period = whole_days(fact.start, fact.end, subscription.agreement.time_zone)
             return replace(subscription, renewals=tuple(sorted({*subscription.renewals, period})))
@@ -228,6 +250,16 @@ def accept(subscription: Subscription, command: Command, received: Received) -> 
     return replace(subscription, commands=(*subscription.commands, ordered))
 
 
+def _overtaken(subscription: Subscription, charge_ids: set[str]) -> Subscription:
+    """Drops what was published of charges that a void or another plan has overtaken, so that it is published anew."""
+    levels = {
+        charge_id: level
+        for charge_id, level in subscription.told.levels.items()
+        if charge_id not in charge_ids or level.amount == subscription.charges[charge_id].due
+    }
+    return replace(subscription, told=replace(subscription.told, levels=levels))
+
+
 def _stated(subscription: Subscription, fact: InvoiceStated, line: ChargeLine, time: datetime) -> Charge:
     """A charge after one more statement of it.
 
@@ -238,7 +270,10 @@ def _stated(subscription: Subscription, fact: InvoiceStated, line: ChargeLine, t
     if before is not None and before.state == "issued" and fact.state == "planned":
         return before
     earlier = () if before is None or before.voided else before.statements
-    statement = Statement(time, fact.state, line.amount)
+    if before is not None and (time, fact.state, line.amount) in {(s.time, s.state, s.amount) for s in earlier}:
+        return before
+    told = subscription.told.levels.get(line.charge_id)
+    statement = Statement(time, fact.state, line.amount, followed=told is not None and told.amount == line.amount)
     if earlier and (earlier[-1].state, earlier[-1].amount) == (statement.state, statement.amount):
         earlier = earlier[:-1]
     return Charge(
