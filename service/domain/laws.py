@@ -38,15 +38,9 @@ def _balances(settled: Settled, published: Amount) -> bool:
     """Billed = kept + credited by us + credited by others, to the minor unit, unless others credited more than that."""
     if settled.charge.state != "issued":
         return published == ZERO
-    billed, kept, others = settled.charge.billed, settled.kept, settled.credited_by_others
-    return _part_balances(billed.gross, kept.gross, others.gross, published.gross) and _part_balances(
-        billed.tax, kept.tax, others.tax, published.tax
-    )
-
-
-def _part_balances(billed: int, kept: int, others: int, published: int) -> bool:
-    rest = billed - kept - others - published
-    return rest == 0 or (others > max(billed - kept, 0) and published == min(billed - kept, 0))
+    owed = settled.full - settled.kept - settled.credited_by_others
+    rest = settled.charge.billed - settled.kept - settled.credited_by_others - published
+    return (rest.gross, rest.tax) == (min(owed.gross, 0), min(owed.tax, 0))
 
 
 def _require(holds: bool, law: str, where: str) -> None:  # noqa: FBT001  the condition is what it is about

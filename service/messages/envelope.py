@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Annotated, Any, Protocol, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
-from service.messages.inputs import INPUTS, Input, Text
+from service.messages.inputs import INPUTS, Input, Instant, Text
 
 Headers: TypeAlias = Sequence[tuple[str, bytes | None]]
 
@@ -67,7 +67,7 @@ class _Attributes(BaseModel):
     id: Text
     source: Text
     type: Text
-    time: AwareDatetime | None = None
+    time: Instant | None = None
     traceparent: str | None = None
     tracestate: str | None = None
     correlationid: str | None = None

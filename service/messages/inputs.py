@@ -6,14 +6,28 @@ subscription is known.
 
 from __future__ import annotations
 
-from datetime import date
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from service.domain import facts
 from service.domain.money import Amount, exponent, minor_units
 from service.domain.periods import Duration, zone
+
+
+def _written_as(pattern: str) -> Callable[[object], object]:
+    """Only as text of that shape: the library would also read a number of seconds."""
+    shape = re.compile(pattern)
+
+    def check(value: object) -> object:
+        if not (isinstance(value, str) and shape.fullmatch(value)):
+            raise ValueError("not a date YYYY-MM-DD or an RFC 3339 instant with an offset")
+        return value
+
+    return check
 
 
 def _known_zone(name: str) -> str:
@@ -42,9 +56,16 @@ def _interval(text: str) -> str:
 
 Text: TypeAlias = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Comment: TypeAlias = Annotated[str, Field(max_length=4000, pattern=r"^[^\x00]*$")]
-Money: TypeAlias = Annotated[str, Field(pattern=r"^\d{1,15}(\.\d{1,4})?$")]
-Day: TypeAlias = Annotated[date, Field(ge=date(1970, 1, 1), le=date(2199, 12, 31))]
-Moment: TypeAlias = Annotated[AwareDatetime | Day, Field(union_mode="left_to_right")]
+Money: TypeAlias = Annotated[str, Field(pattern=r"^[0-9]{1,15}(\.[0-9]{1,4})?$")]
+Day: TypeAlias = Annotated[
+    date, Field(strict=False, ge=date(1970, 1, 1), le=date(2199, 12, 31)), BeforeValidator(_written_as(r"[0-9-]{10}"))
+]
+Instant: TypeAlias = Annotated[
+    AwareDatetime,
+    Field(strict=False, ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
+    BeforeValidator(_written_as(r"[0-9-]{10}[Tt ].+")),
+]
+Moment: TypeAlias = Annotated[Instant | Day, Field(union_mode="left_to_right")]
 Zone: TypeAlias = Annotated[str, Field(max_length=64), AfterValidator(_known_zone)]
 CurrencyCode: TypeAlias = Annotated[str, Field(pattern=r"^[A-Z]{3}$"), AfterValidator(_known_currency)]
 DurationText: TypeAlias = Annotated[str, AfterValidator(_duration)]
@@ -281,7 +302,7 @@ class End(_Model):
     mode: Literal["immediately", "end-of-period", "on-date"]
     date: Day | None = None
     last_active_day: Day | None = None
-    at: AwareDatetime | None = None
+    at: Instant | None = None
 
     @model_validator(mode="after")
     def _names_one(self) -> Self:

@@ -18,7 +18,7 @@ from service.domain.settlement import Settled
 from service.domain.subscription import Adjustment, Cause, Subscription
 from service.domain.timeline import Status, Timeline
 
-Money: TypeAlias = Annotated[str, Field(pattern=r"^-?\d+(\.\d+)?$")]
+Money: TypeAlias = Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]+)?$")]
 Value = TypeVar("Value")
 Maybe: TypeAlias = Annotated[Value | None, Field(exclude_if=lambda value: value is None)]
 """A field that is left out when it has no value."""
