@@ -11,17 +11,26 @@ import sys
 from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TextIO
 
 import asyncpg
 import structlog
 import typer
 import uvloop
 from aiokafka.errors import KafkaError
+from rich.console import Console
 
 from service import app, schemas, topics
+from service.demo import stage
+from service.demo.drawing import draw
+from service.demo.playing import PlayError
+from service.domain.timeline import timeline
+from service.flow import utc_now
 from service.local import LocalError, servers
+from service.local.jars import cache
+from service.messages.outcomes import SubscriptionTimeline, snapshot
 from service.settings import Settings, SettingsError, Topics, load
+from service.store import subscriptions
 from service.store.migrate import migrate as apply_migrations
 
 cli = typer.Typer(
@@ -50,6 +59,40 @@ def local(
     settings, names = _settings()
     _log()
     _finish(_local(settings, names, data, only_servers=only_servers))
+
+
+@cli.command()
+def demo(
+    *,
+    keep: Annotated[bool, typer.Option("--keep", help="Stay up afterwards, for events of your own.")] = False,
+) -> None:
+    """Play one morning's cancellations through an embedded Kafka and Postgres, and show what comes of them."""
+    settings, names = _settings()
+    log = cache() / "demo.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8") as stream:
+        _log(stream)
+        finished = _finish(stage.demo(settings, names, Console(), keep=keep))
+    if not finished:
+        raise typer.Exit(130)
+
+
+@cli.command("timeline")
+def show_timeline(
+    subscription: Annotated[str, typer.Argument(help="The id of the subscription.")],
+    tenant: Annotated[str, typer.Option(help="The tenant it belongs to.")] = "default",
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="As it is published, for programs.")] = False,
+) -> None:
+    """Show the timeline of a subscription: when it ends, what was billed, kept and given back, and why."""
+    settings, _ = _settings()
+    shown = _finish(_timeline(settings, (tenant, subscription)))
+    if shown is None:
+        _stop(f"There is no subscription {subscription} of tenant {tenant}.")
+    if as_json:
+        typer.echo(shown.model_dump_json(indent=2))
+    else:
+        Console().print(draw(shown))
 
 
 @cli.command("topics")
@@ -105,6 +148,15 @@ async def _stopped() -> None:
     await stop.wait()
 
 
+async def _timeline(settings: Settings, key: subscriptions.Key) -> SubscriptionTimeline | None:
+    connection = await asyncpg.connect(settings.database_url)
+    try:
+        found = await subscriptions.read(connection, key)
+        return None if found is None else snapshot(timeline(found, utc_now(), settings.limits))
+    finally:
+        await connection.close()
+
+
 async def _migrate(settings: Settings) -> list[str]:
     connection = await asyncpg.connect(settings.database_url)
     try:
@@ -125,7 +177,7 @@ def _finish(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  whatever th
     with suppress(KeyboardInterrupt):
         try:
             return uvloop.run(work)
-        except LocalError as error:
+        except (LocalError, PlayError) as error:
             _stop(str(error))
         except KafkaError as error:
             _stop(f"Kafka at KAFKA_BOOTSTRAP_SERVERS cannot be used: {error}")
@@ -139,9 +191,9 @@ def _stop(sentence: str) -> NoReturn:
     raise typer.Exit(1)
 
 
-def _log() -> None:
-    """One JSON object a line on stderr, and the libraries' own warnings with it."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
+def _log(stream: TextIO = sys.stderr) -> None:
+    """One JSON object a line, and the libraries' own warnings with it."""
+    logging.basicConfig(level=logging.WARNING, stream=stream, format="%(name)s: %(message)s")
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -150,7 +202,7 @@ def _log() -> None:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream),
     )
 
 

@@ -40,6 +40,9 @@ class Money(NamedTuple):
     def at_least_nothing(self) -> Money:
         return Money(max(self.amount, Decimal(0)), max(self.tax, Decimal(0)))
 
+    def at_most_nothing(self) -> Money:
+        return Money(min(self.amount, Decimal(0)), min(self.tax, Decimal(0)))
+
     def share(self, part: Fraction, decimals: int) -> Money:
         return Money(half_up(self.amount, part, decimals), half_up(self.tax, part, decimals))
 
@@ -296,9 +299,9 @@ class Ledger:
         elsewhere = NOTHING
         for corrected, money in itertools.chain.from_iterable(self.credit_notes.values()):
             elsewhere = elsewhere.plus(money) if corrected == charge_id else elsewhere
-        due = charge.full.less(owed).less(elsewhere).at_least_nothing()
-        left_out = charge.full.less(charge.billed)
-        return Account(charge.invoice_id, "issued", charge.full, charge.billed, owed, due.less(left_out))
+        over = charge.billed.less(owed)
+        due = over.at_least_nothing().less(elsewhere).at_least_nothing().plus(over.at_most_nothing())
+        return Account(charge.invoice_id, "issued", charge.full, charge.billed, owed, due)
 
     def known_periods(self) -> set[Period]:
         """The periods that the invoicing side or a renewal has spoken of."""
@@ -494,7 +497,11 @@ def _endings(published: Published) -> Iterator[str]:
 
 def _chains(published: Published) -> Iterator[str]:
     links = [
-        _Link(outcome["data"]["sequence"], told, date.fromisoformat(end_date) if end_date else None)
+        _Link(
+            outcome["data"]["sequence"],
+            told,
+            date.fromisoformat(end_date) if end_date and outcome["type"] != "renewal-reinstated" else None,
+        )
         for outcome, end_date, _ in published.consequences()
         for told in (outcome["data"]["charges"] if outcome["type"] in CHAINED else ())
     ]
@@ -512,7 +519,7 @@ def _chains(published: Published) -> Iterator[str]:
 
 
 class _Link(NamedTuple):
-    """One mention of a charge, and the end that was in force then."""
+    """One mention of a charge, and the end that bears on it: a renewal comes back whole and is shortened after that."""
 
     number: int
     told: Data

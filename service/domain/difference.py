@@ -230,12 +230,15 @@ def _split(
 ) -> tuple[int, int]:
     """How much of an adjustment meets the open balance of its invoice, and how much is for paying back.
 
-    A credit is offset first. A debit mirrors what was published for the charge, the refund first;
-    what it takes beyond that (an invoice that left something out) is neither.
+    A credit is offset first, and only money that was paid can be paid back. A debit mirrors what was
+    published for the charge, the refund first; what it takes beyond that (an invoice that left
+    something out) is neither.
     """
     if gross >= 0:
         offset = min(gross, max(_open_balance(draft, subscription, target, charge.invoice_id), 0))
-        return offset, gross - offset
+        refunded = sum(a.refundable for a in draft.adjustments if a.invoice_id == charge.invoice_id)
+        refundable = min(gross - offset, max(subscription.paid.get(charge.invoice_id, 0) - refunded, 0))
+        return gross - refundable, refundable
     earlier = [adjustment for adjustment in draft.adjustments if adjustment.charge_id == charge.charge_id]
     refundable = min(-gross, max(sum(adjustment.refundable for adjustment in earlier), 0))
     offset = min(-gross - refundable, max(sum(adjustment.offset for adjustment in earlier), 0))

@@ -38,9 +38,15 @@ def _balances(settled: Settled, published: Amount) -> bool:
     """Billed = kept + credited by us + credited by others, to the minor unit, unless others credited more than that."""
     if settled.charge.state != "issued":
         return published == ZERO
-    owed = settled.full - settled.kept - settled.credited_by_others
-    rest = settled.charge.billed - settled.kept - settled.credited_by_others - published
-    return (rest.gross, rest.tax) == (min(owed.gross, 0), min(owed.tax, 0))
+    over = settled.charge.billed - settled.kept
+    rest = over - settled.credited_by_others - published
+    return all(
+        left == 0 or (published_part == min(over_part, 0) and others > max(over_part, 0))
+        for left, published_part, over_part, others in (
+            (rest.gross, published.gross, over.gross, settled.credited_by_others.gross),
+            (rest.tax, published.tax, over.tax, settled.credited_by_others.tax),
+        )
+    )
 
 
 def _require(holds: bool, law: str, where: str) -> None:  # noqa: FBT001  the condition is what it is about

@@ -82,9 +82,16 @@ class Amount:
         """The part for `active` of `total` days, the tax by the same fraction."""
         return Amount(share(self.gross, active, total), share(self.tax, active, total))
 
-    def floored(self) -> Amount:
-        """Never below zero."""
-        return Amount(max(self.gross, 0), max(self.tax, 0))
+    def beyond(self, kept: Amount, credited: Amount) -> Amount:
+        """What is left of it after what is kept and what has been credited.
+
+        Negative as far as more is kept than there is; what has been credited never makes it negative.
+        """
+        return Amount(_beyond(self.gross, kept.gross, credited.gross), _beyond(self.tax, kept.tax, credited.tax))
+
+
+def _beyond(amount: int, kept: int, credited: int) -> int:
+    return max(amount - kept - credited, min(amount - kept, 0))
 
 
 ZERO = Amount()

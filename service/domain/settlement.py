@@ -1,15 +1,15 @@
 """The rule: what the facts say the customer owes, charge by charge.
 
-    credit(charge) = full - kept - what others credited (never below zero) - what the invoice left out
+    credit(charge) = billed - kept - what others credited, which never turns it into a debit
 
 * `full` is what the charge would have cost without us: the first plan of it, or what was billed
   where that differs for reasons of the invoicing side's own.
 * `kept` is `full` times active days over all days of the charge's own window, half up.
 * What an invoice left out because we had published the charge shortened (`full - billed`) is
-  carried out already. When the end moves out again the credit turns negative: a debit. So what the
-  customer ends up paying does not depend on whether the invoice obeyed, nor on the order in which
-  invoice and cancellation reached us.
-* A credit that others gave for the charge is taken as a part of putting it right, whenever it came.
+  carried out already. When the end moves out again, more is kept than was billed and the credit is
+  negative: a debit.
+* What others credited for the charge is so much less for us to credit, whenever it came. It is
+  never a reason to debit what they gave.
 
 Only recurring charges are divided; one-off and usage charges are kept whole. A charge that starts
 on or after the end is kept for nothing, by the same formula. Without a cancellation in force
@@ -91,7 +91,7 @@ def _settled(charge: Charge, ends: Sequence[tuple[datetime, End | None]], end: E
     full = _full_value(charge, ends)
     active, total = _days(charge, end)
     kept = _kept(charge, full, end)
-    credit = (full - kept - others).floored() - (full - charge.billed) if charge.state == "issued" else ZERO
+    credit = charge.billed.beyond(kept, others) if charge.state == "issued" else ZERO
     return Settled(charge, full, kept, others, credit, active, total)
 
 
