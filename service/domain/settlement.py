@@ -22,6 +22,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 
 from service.domain.ends import End, Limits, schedule
 from service.domain.money import ZERO, Amount
@@ -111,43 +112,42 @@ def _kept(charge: Charge, full: Amount, end: End | None) -> Amount:
 
 
 def _full_value(charge: Charge, ends: Sequence[tuple[datetime, End | None]]) -> Amount:
-    """What a charge would have cost without us.
+    """What a charge would have cost without us: its first statement, unless a later one is another price.
 
-    A later statement that is lower than the first is ours as far as a shortening of ours explains
-    it. What none explains, and anything higher, is a price of the invoicing side's own.
+    A later statement that is lower is ours when it was drawn up under a shortening of ours. One that
+    is lower without, or higher, is a price of the invoicing side's own.
     """
     if charge.voided:
         return ZERO
     first = charge.statements[0]
     full = first.amount
     for statement in charge.statements[1:]:
-        lowest = _lowest_published(charge, full, first, statement, ends)
-        full = Amount(
-            gross=min(max(full.gross, statement.amount.gross), statement.amount.gross + full.gross - lowest.gross),
-            tax=min(max(full.tax, statement.amount.tax), statement.amount.tax + full.tax - lowest.tax),
-        )
+        lower = statement.amount.gross < full.gross
+        if not (lower and _ours(charge, full, first, statement, ends)):
+            full = statement.amount
     return full
 
 
-def _lowest_published(
+def _ours(
     charge: Charge,
     full: Amount,
     first: Statement,
     statement: Statement,
     ends: Sequence[tuple[datetime, End | None]],
-) -> Amount:
-    """The lowest amount of ours that a statement can have been drawn up by.
+) -> bool:
+    """Whether a lower statement was drawn up under a shortening of ours.
 
-    By the events' own times: any end in force between the first plan and the statement. Where the
-    times of the sources disagree, a statement to the minor unit of what was published is taken for it.
+    By the events' own times: an end that shortens the charge was in force while the statement was on
+    its way. Where the clocks of the sources disagree about that, an amount that is to the minor unit
+    what we had published is taken for it, if anything had been asked by then.
     """
-    lowest = statement.amount if statement.followed and statement.amount.gross < full.gross else full
-    for index, (since, end) in enumerate(ends):
-        until = ends[index + 1][0] if index + 1 < len(ends) else None
-        if since <= statement.time and (until is None or until > first.time):
-            kept = _kept(charge, full, end)
-            lowest = kept if kept.gross < lowest.gross else lowest
-    return lowest
+    following = [since for since, _ in ends[1:]]
+    return any(
+        since <= statement.time
+        and (statement.followed or until is None or until > first.time)
+        and _kept(charge, full, end) != full
+        for (since, end), until in zip_longest(ends, following)
+    )
 
 
 def _credited_by_others(subscription: Subscription) -> dict[str, Amount]:
