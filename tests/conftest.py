@@ -94,7 +94,9 @@ async def service(embedded: Servers, template: str, environment: Mapping[str, st
     names = {name.replace("_", "-"): f"{prefix}-{default}" for name, default in Topics().model_dump().items()}
     topic_settings = {f"TOPIC_{name.replace('-', '_').upper()}": actual for name, actual in names.items()}
     settings = Settings(kafka_bootstrap_servers=embedded.kafka, topic_partitions=4)
-    await topic_creation.create(settings, Topics(**{k.replace("-", "_"): v for k, v in names.items()}))
+    await topic_creation.create(
+        settings, Topics.model_validate({name.replace("-", "_"): actual for name, actual in names.items()})
+    )
     async with cloned(embedded.postgres, template) as url:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "service", "run"),

@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 
 from service.flow import Flow
+from service.messages.envelope import Headers
 from service.settings import Settings, Topics
 from service.store.records import Incoming, unflatten
 
@@ -35,7 +36,7 @@ class World:
         self,
         topic: str,
         value: bytes | None,
-        headers: list[tuple[str, bytes | None]],
+        headers: Headers,
         *,
         key: bytes | None = b"s",
         partition: int = 0,
@@ -44,7 +45,7 @@ class World:
         offset = next(self.offsets.setdefault((topic, partition), count()))
         return Incoming(topic, partition, offset, int(self.now.timestamp() * 1000), key, value, headers)
 
-    def event(  # noqa: PLR0913  what an event has
+    def event(
         self,
         topic: str,
         event_type: str,
@@ -58,10 +59,10 @@ class World:
         headers = {"ce_specversion": "1.0", "ce_id": event_id, "ce_source": "tests", "ce_type": event_type}
         if time is not None:
             headers["ce_time"] = time
-        encoded: list[tuple[str, bytes | None]] = [(name, value.encode()) for name, value in headers.items()]
+        encoded = [(name, value.encode()) for name, value in headers.items()]
         return self.record(topic, json.dumps(data).encode(), encoded, partition=partition)
 
-    def activated(self, subscription: str = "s", event_id: str = "activated", **changes: Any) -> Incoming:
+    def activated(self, subscription: str = "s", event_id: str = "activated", **changes: object) -> Incoming:
         """300.00 DKK a month in advance from 1 November 2026."""
         data = {
             "subscription_id": subscription,
@@ -76,7 +77,7 @@ class World:
         }
         return self.event(LIFECYCLE, "subscription-activated", event_id, data, time="2026-11-01T00:00:00+01:00")
 
-    def issued(self, subscription: str = "s", event_id: str = "issued", **changes: Any) -> Incoming:
+    def issued(self, subscription: str = "s", event_id: str = "issued", **changes: object) -> Incoming:
         """The invoice of November."""
         period = {"start": "2026-11-01", "end": "2026-12-01"}
         charge = {"charge_id": "C1", "line_id": "L1", "period": period, "amount": "300.00", **changes}

@@ -150,11 +150,9 @@ async def test_workers_that_share_subscriptions_but_not_partitions_decide_one_af
     wishes = [world.cancel(f"s{n}", f"c{n}", f"2026-11-{14 + n % 10}") for n in range(50)]
     bills = [world.issued(f"s{n}", f"i{n}") for n in reversed(range(50))]
     await asyncio.gather(world.flow.process(wishes), world.flow.process(bills))
-    credits = {
-        r["data"]["subscription_id"]: r["data"] for r in await world.published() if "amount" in (r["data"] or {})
-    }
-    assert len(credits) == 50
-    assert credits["s7"]["calculation"]["kept"] == "200.00"
+    given = {r["data"]["subscription_id"]: r["data"] for r in await world.published() if "amount" in (r["data"] or {})}
+    assert len(given) == 50
+    assert given["s7"]["calculation"]["kept"] == "200.00"
 
 
 async def test_a_worker_that_was_thought_dead_finds_its_batch_done(world: World) -> None:
