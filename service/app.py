@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import asyncpg
 import structlog
@@ -20,6 +20,9 @@ from service.store.migrate import migrate
 
 log = structlog.get_logger(__name__)
 
+_DRAIN_SECONDS = 20
+"""What is under way may take this long to end; a deployment's own limit is commonly 30."""
+
 
 async def run(settings: Settings, topics: Topics, ready: Callable[[str], None]) -> None:
     """Runs the service until SIGINT or SIGTERM; `ready` is told the HTTP address once it consumes."""
@@ -28,17 +31,14 @@ async def run(settings: Settings, topics: Topics, ready: Callable[[str], None]) 
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     running = asyncio.create_task(_run(settings, topics, stop, ready))
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if not running.done() and not await _drained(running):
+    try:
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stop.set()
+        await asyncio.wait({running}, timeout=_DRAIN_SECONDS)
         running.cancel()
-    await asyncio.gather(running, return_exceptions=False)
-
-
-async def _drained(running: asyncio.Task[None]) -> bool:
-    """Whether what runs stopped by itself within the time a deployment allows."""
-    done, _ = await asyncio.wait({running}, timeout=20)
-    return bool(done)
+    with suppress(asyncio.CancelledError):
+        await running
 
 
 async def _run(settings: Settings, topics: Topics, stop: asyncio.Event, ready: Callable[[str], None]) -> None:

@@ -13,6 +13,8 @@ log = structlog.get_logger(__name__)
 
 Result = TypeVar("Result")
 
+stamina.instrumentation.set_on_retry_hooks(())  # each failure is reported here, once, with what it was
+
 
 async def patiently(what: str, attempt: Callable[[], Awaitable[Result]]) -> Result:
     """Tries for as long as the fault lasts, with jitter, at most ten seconds apart."""

@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True)
 
     kafka_bootstrap_servers: str = "127.0.0.1:9092"
-    database_url: str = "postgresql://127.0.0.1:5432/postgres"
+    database_url: Annotated[str, Field(repr=False)] = "postgresql://127.0.0.1:5432/postgres"
     http_bind: Annotated[str, Field(pattern=r"^.*:\d+$")] = "127.0.0.1:8080"
     instance_id: str | None = None
     consumer_group: str = "subscription-cancellation"
