@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from service.settings import Settings, Topics
-
-
-_LEADERS_SECONDS = 30
 
 
 def wanted(settings: Settings, topics: Topics) -> list[NewTopic]:
@@ -36,21 +31,11 @@ def wanted(settings: Settings, topics: Topics) -> list[NewTopic]:
     ]
 
 
-async def _led(admin: AIOKafkaAdminClient, names: list[str]) -> bool:
-    """Whether every partition has its leader, so that the first producer need not wait for it."""
-    if not names:
-        return True
-    described = await admin.describe_topics(names)
-    partitions = [partition for topic in described for partition in topic["partitions"]]
-    return bool(partitions) and all(partition["leader"] >= 0 for partition in partitions)
-
-
 async def create(settings: Settings, topics: Topics) -> list[str]:
     """Creates the topics that are missing; returns their names. Existing ones are left as they are.
 
     Raises:
         KafkaError: the broker is not reachable, or refuses one of them.
-        TimeoutError: a topic did not get its leaders in time.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
     await admin.start()
@@ -62,9 +47,6 @@ async def create(settings: Settings, topics: Topics) -> list[str]:
             error = for_code(code)
             if code and error is not TopicAlreadyExistsError:
                 raise error(f"topic {name}: {message[0] if message else 'refused'}")
-        async with asyncio.timeout(_LEADERS_SECONDS):
-            while not await _led(admin, [topic.name for topic in missing]):
-                await asyncio.sleep(0.05)
         return [topic.name for topic in missing]
     finally:
         await admin.close()
