@@ -30,7 +30,7 @@ from service.local import LocalError, servers
 from service.local.jars import cache
 from service.messages.outcomes import SubscriptionTimeline, snapshot
 from service.settings import Settings, SettingsError, Topics, load
-from service.store import subscriptions
+from service.store import policies, subscriptions
 from service.store.migrate import migrate as apply_migrations
 
 cli = typer.Typer(
@@ -152,7 +152,8 @@ async def _timeline(settings: Settings, key: subscriptions.Key) -> SubscriptionT
     connection = await asyncpg.connect(settings.database_url)
     try:
         found = await subscriptions.read(connection, key)
-        return None if found is None else snapshot(timeline(found, utc_now(), settings.limits))
+        rules = settings.rules((await policies.read(connection, [key[0]])).get(key[0], ()))
+        return None if found is None else snapshot(timeline(found, utc_now(), rules))
     finally:
         await connection.close()
 

@@ -26,14 +26,16 @@ from service.domain.decide import (
 )
 from service.domain.facts import Activated, Command, Fact, Received
 from service.domain.outcomes import Outcome
+from service.domain.policy import Rules
 from service.domain.subscription import Subscription
 from service.domain.timeline import timeline
 from service.messages.envelope import Envelope, UnreadableError, decode, headers
-from service.messages.inputs import CancellationCommand, SubscriptionActivated
+from service.messages.inputs import CancellationCommand, CancellationPolicySet, Input, SubscriptionActivated
 from service.messages.outcomes import OUTCOMES, message, rejection, snapshot
 from service.messages.outcomes import Outcome as Message
 from service.settings import Settings, Topics
 from service.store.inbox import event_key
+from service.store.policies import Policies, StoredPolicy
 from service.store.records import Incoming, Outgoing
 from service.store.subscriptions import Key, Parked, StoredFact
 
@@ -53,10 +55,15 @@ class Arrival:
 
     @property
     def key(self) -> Key | None:
-        """The subscription it is about."""
-        return (
-            (self.event.data.tenant_id, self.event.data.subscription_id) if isinstance(self.event, Envelope) else None
-        )
+        """The subscription it is about; a policy is about none."""
+        if isinstance(self.event, Envelope) and isinstance(self.event.data, Input):
+            return self.event.data.tenant_id, self.event.data.subscription_id
+        return None
+
+    @property
+    def tenant(self) -> str | None:
+        """The tenant it is about."""
+        return self.event.data.tenant_id if isinstance(self.event, Envelope) else None
 
     @property
     def claim(self) -> tuple[bytes, bytes] | None:
@@ -88,11 +95,12 @@ class Batch:
     before, `waiting` the records that a subscription activated in this batch has been waited for with.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  what the transaction has read
         self,
         settings: Settings,
         topics: Topics,
         now: datetime,
+        policies: Policies,
         known: Mapping[Key, Subscription | None] | None = None,
         claimed: Mapping[bytes, set[bytes]] | None = None,
         waiting: Mapping[Key, list[Parked]] | None = None,
@@ -100,6 +108,8 @@ class Batch:
         self.now = now
         self.published: list[Outgoing] = []
         self.facts: list[StoredFact] = []
+        self.policies: list[StoredPolicy] = []
+        self._policies = dict(policies)
         self._settings, self._topics = settings, topics
         self._known = dict(known or {})
         self._seen = dict(claimed or {})
@@ -119,7 +129,7 @@ class Batch:
     def take(self, arrival: Arrival) -> None:
         """Takes one arrival to its fate."""
         event, key = arrival.event, arrival.key
-        if isinstance(event, UnreadableError) or key is None:
+        if isinstance(event, UnreadableError):
             self._set_aside(arrival.record, event)
             return
         contents = self._seen.setdefault(event_key(event.source, event.id), set())
@@ -127,13 +137,16 @@ class Batch:
             return
         conflict = bool(contents)
         contents.add(event.content)
-        if conflict and (self._known[key] is None or not isinstance(event.data, CancellationCommand)):
+        answered = key is not None and self._known[key] is not None and isinstance(event.data, CancellationCommand)
+        if conflict and not answered:
             known_as = f"event {event.id} of {event.source} was received before with other content"
             self._set_aside(arrival.record, UnreadableError("conflicting-content", known_as))
+        elif isinstance(event.data, CancellationPolicySet) or key is None:
+            self._set_policy(event)
         elif self._known[key] is None and not arrival.activates:
             self._park(arrival.record, key)
         else:
-            self._decide(arrival.record, event, key, conflict=conflict)
+            self._decide(arrival.record, event, event.data, key, conflict=conflict)
             for parked in self._waiting.pop(key, []) if self._known[key] is not None else []:
                 self._unpark(parked)
 
@@ -142,7 +155,7 @@ class Batch:
         key = (subscription.tenant_id, subscription.subscription_id)
         origin = _Origin(f"clock\n{key}\n{subscription.told.sequence}", "clock")
         try:
-            self._keep(key, origin, tick(subscription, self.now, self._settings.limits))
+            self._keep(key, origin, tick(subscription, self.now, self._rules(key)))
         except Exception:  # whatever it is, its neighbours go on
             log.exception("tick-failed", tenant_id=key[0], subscription_id=key[1])
             self._changed[key] = (subscription, self.now + _PUT_OFF)
@@ -163,15 +176,15 @@ class Batch:
         """Adds the snapshots: one per subscription, whatever happened to it in this batch."""
         for subscription, _ in self._changed.values():
             key = (subscription.tenant_id, subscription.subscription_id)
-            told = snapshot(timeline(subscription, self.now, self._settings.limits))
+            told = snapshot(timeline(subscription, self.now, self._rules(key)))
             last = subscription.entries[-1]
             origin = _Origin(f"{key}\n{len(subscription.entries)}\n{told.sequence}\n{last.event_id}", last.event_id)
             self._send("subscription-timeline", origin, 0, key, self.now, told)
 
-    def _decide(self, record: Incoming, event: Envelope, key: Key, *, conflict: bool = False) -> None:
-        subscription, limits = self._known[key], self._settings.limits
+    def _decide(self, record: Incoming, event: Envelope, data: Input, key: Key, *, conflict: bool = False) -> None:
+        subscription, rules = self._known[key], self._rules(key)
         try:
-            body = event.data.body(subscription.agreement.currency if subscription is not None else "", event.id)
+            body = data.body(subscription.agreement.currency if subscription is not None else "", event.id)
             received = _received(event, self.now, body)
             if subscription is None:
                 assert isinstance(body, Activated), "what comes before the activation is parked"  # noqa: S101
@@ -179,7 +192,7 @@ class Batch:
             elif conflict and isinstance(body, Command):
                 decision = conflicting(subscription, received, body)
             else:
-                decision = decide(subscription, received, limits)
+                decision = decide(subscription, received, rules)
             if decision.subscription is subscription:
                 return
             self._keep(key, _origin(event), decision)
@@ -196,7 +209,7 @@ class Batch:
     def _keep(self, key: Key, origin: _Origin, decision: Decision) -> None:
         """Adopts a decision, all of it or, when something in it cannot be written, nothing."""
         subscription = decision.subscription
-        due = due_at(subscription, self._settings.limits)
+        due = due_at(subscription, self._rules(key))
         messages = [(outcome, message(subscription, outcome)) for outcome in decision.outcomes]
         for index, (outcome, written) in enumerate(messages):
             self._publish(origin, index, key, outcome, written)
@@ -235,6 +248,17 @@ class Batch:
         topic = self._topics.cancellation_dead_letter
         self.published.append(Outgoing(topic, record.key, record.value, attributes, self.now))
 
+    def _set_policy(self, event: Envelope) -> None:
+        assert isinstance(event.data, CancellationPolicySet), "all else is about a subscription"  # noqa: S101
+        tenant, policy = event.data.tenant_id, event.data.policy()
+        stored = StoredPolicy(tenant, event.time, self.now, event.source, event.id, policy)
+        self.policies.append(stored)
+        known = [*self._policies.get(tenant, ()), (event.time, policy)]
+        self._policies[tenant] = tuple(sorted(known, key=lambda timed: timed[0]))
+
+    def _rules(self, key: Key) -> Rules:
+        return self._settings.rules(self._policies.get(key[0], ()))
+
     def _park(self, record: Incoming, key: Key) -> None:
         expires_at = self.now + self._settings.await_subscription
         self._waiting.setdefault(key, []).append(Parked(key, record, self.now, expires_at))
@@ -242,7 +266,8 @@ class Batch:
     def _unpark(self, parked: Parked) -> None:
         event = read(parked.record, self.now).event
         assert isinstance(event, Envelope), "only events that could be read are parked"  # noqa: S101
-        self._decide(parked.record, event, parked.key)
+        assert isinstance(event.data, Input), "only what is about a subscription is parked"  # noqa: S101
+        self._decide(parked.record, event, event.data, parked.key)
 
 
 @dataclass(frozen=True, slots=True)

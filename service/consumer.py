@@ -79,7 +79,7 @@ class _Door:
     async def receive(self, records: Sequence[Any]) -> None:
         """Decides a batch, then tells Kafka how far we are, for lag tools and autoscaling only."""
         together = [_incoming(record) for record in [*records, *await self._lives_before(records)]]
-        batch = in_order(together, self.flow.topics.subscription_lifecycle)
+        batch = in_order(together, self.flow.topics.before_commands)
         if await patiently("process", lambda: self.flow.process(batch)):
             self._decided.set()
         following = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in batch}
@@ -93,16 +93,16 @@ class _Door:
             log.info("kafka-commit-skipped", error=str(error))
 
     async def _lives_before(self, records: Sequence[Raw]) -> list[Raw]:
-        """What the lifecycle topic already holds when commands are in hand.
+        """What the topics that bear on commands already hold when commands are in hand.
 
         A request sent right after its invoices would otherwise often be fetched before them. The
         books come out the same, but they would be told in two steps where one is enough. Only the
         partitions this worker holds are asked, and only as far as a batch may grow.
         """
-        lifecycle, consumer = self.flow.topics.subscription_lifecycle, self.subscriber.consumer
+        earlier, consumer = self.flow.topics.before_commands, self.subscriber.consumer
         room = self.flow.settings.batch_max_records - len(records)
-        partitions = [tp for tp in consumer.assignment() if tp.topic == lifecycle]
-        if room <= 0 or not partitions or all(record.topic == lifecycle for record in records):
+        partitions = [tp for tp in consumer.assignment() if tp.topic in earlier]
+        if room <= 0 or not partitions or all(record.topic in earlier for record in records):
             return []
         found: list[Raw] = []
         try:
@@ -143,14 +143,14 @@ class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             return await inbox.read_offsets(connection, self._flow.settings.consumer_group, partitions)
 
 
-def in_order(records: Sequence[Incoming], lifecycle: str) -> list[Incoming]:
-    """The partitions' records as one stream by time, each partition in its own order; at one time, lives come first."""
+def in_order(records: Sequence[Incoming], earlier: Sequence[str]) -> list[Incoming]:
+    """The partitions' records as one stream by time, each partition in its own order; at one time, commands last."""
     latest: dict[inbox.Partition, int] = {}
     times: list[tuple[int, bool]] = []
     for record in records:
         partition = (record.topic, record.partition)
         latest[partition] = max(latest.get(partition, 0), record.timestamp)
-        times.append((latest[partition], record.topic != lifecycle))
+        times.append((latest[partition], record.topic not in earlier))
     return [record for _, record in sorted(zip(times, records, strict=True), key=lambda timed: timed[0])]
 
 

@@ -24,7 +24,7 @@ from aiokafka import AIOKafkaProducer
 
 from service.batch import Batch, read
 from service.settings import Settings, Topics
-from service.store import inbox, outbox, subscriptions
+from service.store import inbox, outbox, policies, subscriptions
 from service.store.records import Incoming
 
 log = structlog.get_logger(__name__)
@@ -61,7 +61,9 @@ class Flow:
             known = await subscriptions.lock(connection, keys, now)
             activated = {a.key for a in arrivals if a.activates and a.key is not None and known[a.key] is None}
             waiting = await subscriptions.unpark(connection, activated)
-            batch = Batch(self.settings, self.topics, now, known, claimed, waiting)
+            tenants = {arrival.tenant for arrival in arrivals if arrival.tenant is not None}
+            set_before = await policies.read(connection, tenants)
+            batch = Batch(self.settings, self.topics, now, set_before, known, claimed, waiting)
             for arrival in arrivals:
                 batch.take(arrival)
             await self._write(connection, batch)
@@ -77,7 +79,8 @@ class Flow:
         now = self.clock()
         async with self.pool.acquire() as connection, connection.transaction():
             due = await subscriptions.lock_due(connection, now, limit)
-            batch = Batch(self.settings, self.topics, now)
+            set_before = await policies.read(connection, {subscription.tenant_id for subscription in due})
+            batch = Batch(self.settings, self.topics, now, set_before)
             for subscription in due:
                 batch.tick(subscription)
             await self._write(connection, batch)
@@ -85,7 +88,7 @@ class Flow:
             keys = await subscriptions.expired(connection, now, limit)
             known = await subscriptions.lock(connection, keys, now)
             unheard = [key for key in keys if known[key] is None]
-            batch = Batch(self.settings, self.topics, now, known)
+            batch = Batch(self.settings, self.topics, now, {}, known)
             for parked in (await subscriptions.unpark_expired(connection, unheard, now)).values():
                 batch.expire(parked)
             await self._write(connection, batch)
@@ -96,6 +99,7 @@ class Flow:
         await subscriptions.save(connection, batch.changed, batch.now)
         await subscriptions.keep_facts(connection, batch.facts)
         await subscriptions.park(connection, batch.parked)
+        await policies.add(connection, batch.policies, batch.now)
         await outbox.append(connection, batch.published, self.settings.relay_shards)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, TypeAlias
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.domain.ends import Limits
+from service.domain.policy import Policy, Rules
 
 
 def _seconds(value: object) -> object:
@@ -28,6 +28,7 @@ class Topics(BaseSettings):
 
     subscription_lifecycle: str = "subscription-lifecycle"
     cancellation_requested: str = "cancellation-requested"
+    cancellation_policy: str = "cancellation-policy"
     period_shortened: str = "period-shortened"
     renewal_cancelled: str = "renewal-cancelled"
     credit_adjustment: str = "credit-adjustment"
@@ -43,7 +44,12 @@ class Topics(BaseSettings):
     @property
     def inputs(self) -> tuple[str, ...]:
         """The topics that are consumed."""
-        return (self.subscription_lifecycle, self.cancellation_requested)
+        return (*self.before_commands, self.cancellation_requested)
+
+    @property
+    def before_commands(self) -> tuple[str, ...]:
+        """The topics whose records come first where they and commands are of one time."""
+        return (self.subscription_lifecycle, self.cancellation_policy)
 
 
 class Settings(BaseSettings):
@@ -59,7 +65,6 @@ class Settings(BaseSettings):
 
     seal_grace: Span = timedelta(seconds=60)
     await_subscription: Span = timedelta(hours=24)
-    backdate_days: Annotated[int, Field(ge=0)] = 366
 
     batch_max_records: Annotated[int, Field(ge=1)] = 500
     clock_interval: Span = timedelta(seconds=5)
@@ -73,10 +78,9 @@ class Settings(BaseSettings):
     dead_letter_retention: Span = timedelta(days=90)
     topic_max_message_bytes: Annotated[int, Field(ge=1_000_000)] = 8_000_000
 
-    @property
-    def limits(self) -> Limits:
-        """The bounds the domain decides within."""
-        return Limits(grace=self.seal_grace, backdate_days=self.backdate_days)
+    def rules(self, policies: tuple[tuple[datetime, Policy], ...]) -> Rules:
+        """What the domain decides by, for a tenant with these policies."""
+        return Rules(grace=self.seal_grace, policies=policies)
 
 
 class SettingsError(Exception):

@@ -14,6 +14,7 @@ def wanted(settings: Settings, topics: Topics) -> list[NewTopic]:
     kept = {"cleanup.policy": "delete", "retention.ms": retention}
     special = {
         topics.subscription_timeline: {"cleanup.policy": "compact"},
+        topics.cancellation_policy: {"cleanup.policy": "compact"},
         topics.cancellation_dead_letter: {
             "cleanup.policy": "delete",
             "retention.ms": str(int(settings.dead_letter_retention.total_seconds() * 1000)),

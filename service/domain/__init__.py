@@ -8,7 +8,7 @@ Invariants
 
 * State is a fold of facts. What to publish is always *settlement now* minus *already published*;
   cancelling, moving, regretting, a late invoice and a void are the same subtraction on more facts.
-* Nothing here reads a clock, a database, a setting or a random number; time and limits are arguments.
+* Nothing here reads a clock, a database, a setting or a random number; time and rules are arguments.
 * Money is an integer of minor units, a period is half-open, a date is local to the subscription.
 * Only the standard library and value libraries (`iso4217`) are imported.
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from service.domain.difference import difference
-from service.domain.ends import Limits
 from service.domain.facts import (
     Activated,
     Command,
@@ -24,7 +23,8 @@ from service.domain.facts import (
 )
 from service.domain.laws import check
 from service.domain.outcomes import Body, Ended, Outcome, RefusalCode, Rejected
-from service.domain.periods import start_of_day
+from service.domain.periods import local_date, start_of_day
+from service.domain.policy import Rules
 from service.domain.settlement import settle
 from service.domain.subscription import Cause, Entry, Subscription, accept, evolve
 
@@ -47,7 +47,7 @@ def activate(tenant_id: str, subscription_id: str, received: Received, agreement
     return Subscription(tenant_id, subscription_id, agreement, entries=(entry,))
 
 
-def decide(subscription: Subscription, received: Received, limits: Limits) -> Decision:
+def decide(subscription: Subscription, received: Received, rules: Rules) -> Decision:
     """Takes one input in.
 
     Raises:
@@ -55,28 +55,28 @@ def decide(subscription: Subscription, received: Received, limits: Limits) -> De
         LawBrokenError: a bug; nothing may be published of it.
     """
     if isinstance(received.body, Command):
-        return _command(subscription, received, received.body, limits)
-    return _fact(subscription, received, received.body, limits)
+        return _command(subscription, received, received.body, rules)
+    return _fact(subscription, received, received.body, rules)
 
 
-def tick(subscription: Subscription, now: datetime, limits: Limits) -> Decision:
+def tick(subscription: Subscription, now: datetime, rules: Rules) -> Decision:
     """What is due by the clock: a last period that has begun, and the sealing of the end."""
-    decision = _publish(subscription, f"clock {subscription.told.sequence}", "correction", now, limits)
+    decision = _publish(subscription, f"clock {subscription.told.sequence}", "correction", now, rules)
     subscription, told = decision.subscription, decision.subscription.told
-    if told.end is None or told.ended or now < _sealed_at(subscription, limits):
+    if told.end is None or told.ended or now < _sealed_at(subscription, rules):
         return decision
     ended = Outcome(told.sequence + 1, subscription.cancellation_id, now, Ended(told.end))
     told = replace(told, sequence=ended.sequence, ended=True)
     return Decision(replace(subscription, told=told), (*decision.outcomes, ended))
 
 
-def due_at(subscription: Subscription, limits: Limits) -> datetime | None:
+def due_at(subscription: Subscription, rules: Rules) -> datetime | None:
     """When `tick` has something to do next; None while nothing is planned. Past instants are due at once."""
     told = subscription.told
     if told.end is None or told.ended:
         return None
-    sealed_at = _sealed_at(subscription, limits)
-    begins = settle(subscription, sealed_at, limits).cuts
+    sealed_at = _sealed_at(subscription, rules)
+    begins = settle(subscription, sealed_at, rules).cuts
     waiting = [period.start for period in begins if period not in dict(told.cuts)]
     if not waiting:
         return sealed_at
@@ -96,7 +96,7 @@ def conflicting(subscription: Subscription, received: Received, command: Command
     return _refused(subscription, received, command, ("conflicting-content", message))
 
 
-def _fact(subscription: Subscription, received: Received, fact: Fact, limits: Limits) -> Decision:
+def _fact(subscription: Subscription, received: Received, fact: Fact, rules: Rules) -> Decision:
     if isinstance(fact, Activated):
         if fact != subscription.agreement:
             raise ContradictingFactError("the subscription is active already, with another agreement")
@@ -108,27 +108,27 @@ def _fact(subscription: Subscription, received: Received, fact: Fact, limits: Li
             cause: Cause = "late-invoice"
         case _:
             cause = "correction"
-    return _publish(known, _key(received), cause, received.recorded_at, limits)
+    return _publish(known, _key(received), cause, received.recorded_at, rules)
 
 
-def _command(subscription: Subscription, received: Received, command: Command, limits: Limits) -> Decision:
+def _command(subscription: Subscription, received: Received, command: Command, rules: Rules) -> Decision:
     if _already_done(subscription, command):
         return Decision(subscription)
-    refusal = _refusal(subscription, received, command, limits)
+    refusal = _refusal(subscription, received, command, rules)
     if refusal is not None:
         return _refused(subscription, received, command, refusal)
     ordered = accept(subscription, command, received)
-    effective = None if command.end is None else ordered.resolve(command, received.time, limits).end_date
+    effective = None if command.end is None else ordered.resolve(command, received.time, rules).end_date
     ordered = replace(ordered, entries=(*subscription.entries, _entry(received, effective)))
     cause: Cause = "revoked" if command.action == "revoke" else "moved" if subscription.in_force else "cancelled"
-    return _publish(ordered, _key(received), cause, received.recorded_at, limits)
+    return _publish(ordered, _key(received), cause, received.recorded_at, rules)
 
 
-def _publish(subscription: Subscription, key: str, cause: Cause, now: datetime, limits: Limits) -> Decision:
+def _publish(subscription: Subscription, key: str, cause: Cause, now: datetime, rules: Rules) -> Decision:
     """Runs the rule and publishes the difference; before any command there is none."""
     if not subscription.commands:
         return Decision(subscription)
-    target = settle(subscription, now, limits)
+    target = settle(subscription, now, rules)
     bodies, told = difference(subscription, target, key=key, cause=cause, now=now)
     after = replace(subscription, told=told)
     outcomes = _numbered(subscription, bodies, now)
@@ -144,10 +144,10 @@ def _numbered(subscription: Subscription, bodies: tuple[Body, ...], now: datetim
 
 
 def _refusal(
-    subscription: Subscription, received: Received, command: Command, limits: Limits
+    subscription: Subscription, received: Received, command: Command, rules: Rules
 ) -> tuple[RefusalCode, str] | None:
     """Why a command cannot be accepted: the first reason that holds."""
-    if received.time > received.recorded_at + limits.ahead:
+    if received.time > received.recorded_at + rules.ahead:
         return "time-in-future", f"The request's time {received.time.isoformat()} has not come yet."
     end = subscription.told.end
     if end is not None and (subscription.told.ended or end.access_ends_at <= received.time):
@@ -162,18 +162,21 @@ def _refusal(
         return "not-cancelled", "No cancellation is in force."
     if command.action != "request" and command.cancellation_id not in {None, *ids}:
         return "not-cancelled", f"Cancellation {command.cancellation_id} is not the one in force."
-    return None if command.end is None else _too_early(subscription, received, command, limits)
+    return None if command.end is None else _too_early(subscription, received, command, rules)
 
 
 def _too_early(
-    subscription: Subscription, received: Received, command: Command, limits: Limits
+    subscription: Subscription, received: Received, command: Command, rules: Rules
 ) -> tuple[RefusalCode, str] | None:
-    end = subscription.resolve(command, received.time, limits)
+    end = subscription.resolve(command, received.time, rules)
     start = subscription.agreement.start_date
     if end.end_date < start:
         return "end-before-start", f"The end {end.end_date} lies before the start {start}."
-    if end.end_date < end.earliest_permitted_end_date:
-        return "end-too-far-back", f"The end {end.end_date} lies more than {limits.backdate_days} days back."
+    floor = rules.at(received.time).earliest_backdate_days
+    if (local_date(received.time, subscription.agreement.time_zone) - end.end_date).days > floor:
+        return "end-too-far-back", f"The end {end.end_date} lies more than {floor} days back."
+    if end.end_date < end.earliest_permitted_end_date and command.override is None:
+        return "end-before-permitted", f"The earliest end permitted is {end.earliest_permitted_end_date}."
     return None
 
 
@@ -205,11 +208,11 @@ def _already_done(subscription: Subscription, command: Command) -> bool:
     return command in _requests(subscription) and not subscription.told.ended
 
 
-def _sealed_at(subscription: Subscription, limits: Limits) -> datetime:
+def _sealed_at(subscription: Subscription, rules: Rules) -> datetime:
     """When the end in force can no longer change: a grace after it was reached and the last command arrived."""
     end = subscription.told.end
     assert end is not None, "only an end can be sealed"  # noqa: S101  a bug, not input
-    return max(end.access_ends_at, subscription.commands[-1].recorded_at) + limits.grace
+    return max(end.access_ends_at, subscription.commands[-1].recorded_at) + rules.grace
 
 
 def _key(received: Received) -> str:

@@ -70,11 +70,7 @@ def difference(
 def _status(told: Told, target: Settlement) -> list[Body]:
     if target.end is None:
         return [] if told.end is None else [Withdrawn()]
-    return [
-        StatusChanged(
-            "cancellation-scheduled" if told.end is None else "cancellation-rescheduled", target.end, "prorate"
-        )
-    ]
+    return [StatusChanged("cancellation-scheduled" if told.end is None else "cancellation-rescheduled", target.end)]
 
 
 def _give_back(draft: _Draft, target: Settlement, lines: tuple[str, ...]) -> None:

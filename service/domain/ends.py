@@ -1,32 +1,18 @@
-"""From a wish to an end: which date, which instant, and whether the agreement allows it."""
+"""From a wish to an end: which date, which instant, whether the agreement allows it, how it is settled."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from service.domain.facts import Activated, EndWish
-from service.domain.periods import DAY, Schedule, end_date_of, local_date, start_of_day
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The bounds within which a decision is taken.
-
-    Attributes:
-        ahead: a command's time may lie this far ahead of the clock.
-        grace: an end is sealed this long after it was reached and the last command has arrived.
-        backdate_days: an end may lie this many days before the day it was asked for.
-    """
-
-    ahead: timedelta = timedelta(minutes=5)
-    grace: timedelta = timedelta(seconds=60)
-    backdate_days: int = 366
+from service.domain.periods import DAY, Schedule, end_date_of, first_of_next_month, local_date, start_of_day
+from service.domain.policy import Policy, Rounding, Settlement
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """When a subscription ends.
+    """When a subscription ends, and how the period that holds the end is settled.
 
     `end_date` is the first local date that is not active, `access_ends_at` the exact instant.
     `requested_end_date` is what the wish says by itself, `earliest_permitted_end_date` the first
@@ -38,6 +24,8 @@ class End:
     earliest_permitted_end_date: date
     end_date: date
     access_ends_at: datetime
+    settlement: Settlement = "prorate"
+    rounding: Rounding = "half-up"
 
     @property
     def last_active_day(self) -> date:
@@ -45,42 +33,111 @@ class End:
         return self.end_date - DAY
 
     def same_as(self, other: End) -> bool:
-        """Whether both end the subscription at the same date and instant, however they were asked for."""
-        return (self.end_date, self.access_ends_at) == (other.end_date, other.access_ends_at)
+        """Whether both come to the same end, however they were asked for."""
+        return (self.end_date, self.access_ends_at, self.settlement) == (
+            other.end_date,
+            other.access_ends_at,
+            other.settlement,
+        )
 
 
-def schedule(agreement: Activated) -> Schedule:
-    """The billing periods that were agreed."""
-    return Schedule(agreement.start_date, agreement.interval, agreement.anchor_day)
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A wish with what it is to be read by.
 
-
-def resolve(agreement: Activated, wish: EndWish, asked_at: datetime, limits: Limits) -> End:
-    """The end a wish means, asked for at an instant.
-
-    A request before the start that names no date ends the subscription at its start: nothing has
-    begun that could run out. The result may lie before the start or too far back; `decide` refuses it.
+    `invoiced_until` is how far recurring charges had been issued when it was made; `bound` tells
+    whether the agreement's terms hold, which somebody may have overridden.
     """
-    asked_on = local_date(asked_at, agreement.time_zone)
+
+    wish: EndWish
+    at: datetime
+    policy: Policy
+    invoiced_until: date | None
+    bound: bool
+    settlement: Settlement
+
+
+def resolve(agreement: Activated, calendar: Schedule, asked: Asked) -> End:
+    """The end a wish means. It may lie before the start or too far back; `decide` refuses it then.
+
+    An end before the earliest that the terms permit is moved to it. A request before the start that
+    names no date ends the subscription at its start: nothing has begun that could run out.
+    """
+    end_date, access = _wished(agreement, calendar, asked)
+    asked_on = local_date(asked.at, agreement.time_zone)
+    floor = max(agreement.start_date, asked_on - asked.policy.earliest_backdate_days * DAY)
+    permitted = _permitted(agreement, calendar, asked_on)
+    requested = end_date
+    early = permitted is not None and end_date < permitted and asked.bound
+    if early and permitted is not None and asked.policy.on_early_end == "move":
+        end_date, access = _as_begins(permitted, agreement)
+    return End(
+        mode=asked.wish.mode,
+        requested_end_date=requested,
+        earliest_permitted_end_date=floor if permitted is None else max(floor, permitted),
+        end_date=end_date,
+        access_ends_at=access,
+        settlement=asked.settlement,
+        rounding=asked.policy.rounding,
+    )
+
+
+def _wished(agreement: Activated, calendar: Schedule, asked: Asked) -> tuple[date, datetime]:
+    """The end date and instant a wish comes to by itself."""
+    wish, asked_on = asked.wish, local_date(asked.at, agreement.time_zone)
+    if wish.mode == "on-date":
+        return _named(agreement, wish)
+    if asked_on < agreement.start_date:
+        return _as_begins(agreement.start_date, agreement)
+    current = calendar.containing(asked_on).end
     match wish.mode:
-        case "immediately" if asked_on >= agreement.start_date:
-            end_date, access = _at(asked_at, agreement)
-        case "end-of-period" if asked_on >= agreement.start_date:
-            end_date, access = _as_begins(schedule(agreement).containing(asked_on).end, agreement)
-        case "on-date" if wish.at is not None:
-            end_date, access = _at(wish.at, agreement)
-        case "on-date" if wish.end_date is not None:
-            end_date, access = _as_begins(wish.end_date, agreement)
-        case "on-date" if wish.last_active_day is not None:
-            end_date, access = _as_begins(wish.last_active_day + DAY, agreement)
-        case _:
-            end_date, access = _as_begins(agreement.start_date, agreement)
-    floor = max(agreement.start_date, asked_on - limits.backdate_days * DAY)
-    return End(wish.mode, end_date, floor, end_date, access)
+        case "immediately":
+            free = asked.policy.day_of_cancellation == "free"
+            return asked_on if free else end_date_of(asked.at, agreement.time_zone), asked.at
+        case "end-of-period":
+            return _as_begins(current, agreement)
+        case "end-of-invoiced":
+            return _as_begins(max(current, asked.invoiced_until or current), agreement)
+        case "end-of-term":
+            bound_until = _bound_until(agreement)
+            bound = bound_until is not None and bound_until > asked_on
+            return _as_begins(bound_until if bound and bound_until is not None else current, agreement)
+        case "earliest":
+            permitted = _permitted(agreement, calendar, asked_on) if asked.bound else None
+            return _as_begins(max(permitted or asked_on, asked_on + DAY), agreement)
 
 
-def _at(instant: datetime, agreement: Activated) -> tuple[date, datetime]:
-    """An end at an instant: the day that has begun is active."""
-    return end_date_of(instant, agreement.time_zone), instant
+def _named(agreement: Activated, wish: EndWish) -> tuple[date, datetime]:
+    """An end on a date: exactly one of three ways to name it is set; the wire model sees to it."""
+    if wish.at is not None:
+        return end_date_of(wish.at, agreement.time_zone), wish.at
+    if wish.end_date is not None:
+        return _as_begins(wish.end_date, agreement)
+    assert wish.last_active_day is not None, "on-date names a date"  # noqa: S101  a bug in the caller, not input
+    return _as_begins(wish.last_active_day + DAY, agreement)
+
+
+def _permitted(agreement: Activated, calendar: Schedule, asked_on: date) -> date | None:
+    """The first end date that binding and notice allow; None where nothing was agreed."""
+    terms = agreement.terms
+    if terms is None or (terms.minimum_term is None and terms.notice is None):
+        return None
+    earliest = asked_on if terms.notice is None else terms.notice.after(asked_on)
+    earliest = max(earliest, _bound_until(agreement) or earliest)
+    match terms.notice_to:
+        case "day":
+            return earliest
+        case "month-end":
+            return earliest if earliest.day == 1 else first_of_next_month(earliest)
+        case "period-end":
+            period = calendar.containing(earliest)
+            return earliest if period.start == earliest else period.end
+
+
+def _bound_until(agreement: Activated) -> date | None:
+    """The first date on which the binding is over."""
+    terms = agreement.terms
+    return None if terms is None or terms.minimum_term is None else terms.minimum_term.after(agreement.start_date)
 
 
 def _as_begins(day: date, agreement: Activated) -> tuple[date, datetime]:

@@ -12,9 +12,10 @@ from typing import Literal, TypeAlias
 
 from service.domain.money import Amount
 from service.domain.periods import Duration
+from service.domain.policy import Settlement
 
 Kind: TypeAlias = Literal["recurring", "one-off", "usage", "credit"]
-Mode: TypeAlias = Literal["immediately", "end-of-period", "on-date"]
+Mode: TypeAlias = Literal["immediately", "end-of-period", "end-of-invoiced", "end-of-term", "earliest", "on-date"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Terms:
     minimum_term: Duration | None = None
     notice: Duration | None = None
     notice_to: Literal["day", "month-end", "period-end"] = "day"
-    settlement: Literal["prorate", "full-period", "refund-period"] | None = None
+    settlement: Settlement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,14 @@ class EndWish:
 
 
 @dataclass(frozen=True, slots=True)
+class Override:
+    """Who set the agreement's terms aside for a request, and why."""
+
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """What the customer asks for; it becomes a fact when it is accepted.
 
@@ -150,6 +159,8 @@ class Command:
     action: Literal["request", "move", "revoke"]
     cancellation_id: str | None
     end: EndWish | None
+    settlement: Settlement | None = None
+    override: Override | None = None
     requested_by: str | None = None
     reason_code: str | None = None
     reason_comment: str | None = None

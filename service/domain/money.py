@@ -8,6 +8,8 @@ from functools import lru_cache
 
 from iso4217 import Currency
 
+from service.domain.policy import Rounding
+
 _DECIMAL = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]{1,4}))?")
 
 
@@ -51,12 +53,16 @@ def decimal(units: int, currency: str) -> str:
     return f"{sign}{text[:-digits]}.{text[-digits:]}" if digits else sign + text
 
 
-def share(amount: int, active: int, total: int) -> int:
-    """`amount * active / total`, rounded half up to the minor unit. `0 <= active <= total`, amount not negative.
+def share(amount: int, active: int, total: int, rounding: Rounding = "half-up") -> int:
+    """`amount * active / total`, rounded to the minor unit. `0 <= active <= total`, amount not negative.
 
     The other part is the subtraction, so that the two always add up.
     """
-    return amount if active == total else (2 * amount * active + total) // (2 * total)
+    if active == total:
+        return amount
+    whole, rest = divmod(amount * active, total)
+    up = 2 * rest > total or (2 * rest == total and (rounding == "half-up" or whole % 2 == 1))
+    return whole + up
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +84,9 @@ class Amount:
     def __bool__(self) -> bool:
         return self.gross != 0 or self.tax != 0
 
-    def share(self, active: int, total: int) -> Amount:
-        """The part for `active` of `total` days, the tax by the same fraction."""
-        return Amount(share(self.gross, active, total), share(self.tax, active, total))
+    def share(self, active: int, total: int, rounding: Rounding = "half-up") -> Amount:
+        """The part for `active` of `total`, the tax by the same fraction."""
+        return Amount(share(self.gross, active, total, rounding), share(self.tax, active, total, rounding))
 
     def beyond(self, kept: Amount, credited: Amount) -> Amount:
         """What is left of it after what is kept and what has been credited.

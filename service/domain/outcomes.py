@@ -18,7 +18,6 @@ class StatusChanged:
 
     type: Literal["cancellation-scheduled", "cancellation-rescheduled"]
     end: End
-    settlement: str
 
 
 @dataclass(frozen=True, slots=True)

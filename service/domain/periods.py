@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -67,6 +68,11 @@ class Duration:
         years, months, weeks, days = (int(part or 0) for part in found.groups())
         return cls(months=12 * years + months, days=7 * weeks + days)
 
+    def after(self, day: date) -> date:
+        """The day that lies this much later, or the month's last where it has no such day."""
+        moved = _clamped(_month(day) + self.months, day.day) if self.months else day
+        return moved + self.days * DAY
+
     def __str__(self) -> str:
         months = f"{self.months}M" if self.months else ""
         return f"P{months}{self.days}D" if self.days or not months else f"P{months}"
@@ -104,40 +110,57 @@ class Schedule:
     Month arithmetic keeps the anchor day (31 Jan, 28 Feb, 31 Mar). A start off the anchor begins
     with a stub, to the first anchor day after start + interval - one month. The anchor is for
     intervals of months and years; intervals of days and weeks run from the start itself.
+
+    `trial` is the time before the first paid period, which then begins at `start`. `stops` are
+    stretches, apart and in order, that do not count: the period they lie in ends so much later, and
+    so does every period after it.
     """
 
     start: date
     interval: Duration
     anchor_day: int
+    trial: Period | None = None
+    stops: tuple[Period, ...] = ()
 
     def boundary(self, index: int) -> date:
         """Where period number `index` begins; 0 is the start date."""
-        if index == 0:
-            return self.start
-        if not self.interval.months:
-            return self.start + index * self.interval.days * DAY
-        return self._anchored(self._first_anchor + (index - 1) * self.interval.months)
+        day = self._counted_boundary(index)
+        for stop in self.stops:
+            if stop.start < day:
+                day += stop.days * DAY
+        return day
 
     def period(self, index: int) -> Period:
         """Period number `index`, counted from 0."""
         return Period(self.boundary(index), self.boundary(index + 1))
 
     def containing(self, day: date) -> Period:
-        """The period a day lies in; the first period for days before the start."""
+        """The period a day lies in; the first period for days before all of them."""
+        if self.trial is not None and day < self.start:
+            return self.trial
         return self.period(self._index(day))
 
     def from_date(self, day: date) -> Period:
-        """The first period that starts on or after a day."""
+        """The first paid period that starts on or after a day."""
         index = self._index(day)
         return self.period(index if self.boundary(index) >= day else index + 1)
 
     def _index(self, day: date) -> int:
+        day -= sum(stop.days_before(day) for stop in self.stops) * DAY
         if day <= self.start:
             return 0
         if not self.interval.months:
             return (day - self.start).days // self.interval.days
         index = max((_month(day) - self._first_anchor) // self.interval.months + 1, 0)
-        return index if self.boundary(index) <= day else index - 1
+        return index if self._counted_boundary(index) <= day else index - 1
+
+    def _counted_boundary(self, index: int) -> date:
+        """Where a period would begin if nothing had stopped."""
+        if index == 0:
+            return self.start
+        if not self.interval.months:
+            return self.start + index * self.interval.days * DAY
+        return self._anchored(self._first_anchor + (index - 1) * self.interval.months)
 
     @property
     def _first_anchor(self) -> int:
@@ -167,3 +190,19 @@ def whole_days(start: date | datetime, end: date | datetime, time_zone: str) -> 
     first = local_date(start, time_zone) if isinstance(start, datetime) else start
     last = end_date_of(end, time_zone) if isinstance(end, datetime) else end
     return Period(first, last)
+
+
+def first_of_next_month(day: date) -> date:
+    """The day after the last of a day's month."""
+    return _clamped(_month(day) + 1, 1)
+
+
+def apart(periods: Iterable[Period]) -> tuple[Period, ...]:
+    """The same days as stretches that neither overlap nor touch, in order."""
+    merged: list[Period] = []
+    for period in sorted(periods):
+        if merged and period.start <= merged[-1].end:
+            merged[-1] = Period(merged[-1].start, max(merged[-1].end, period.end))
+        elif period.days > 0:
+            merged.append(period)
+    return tuple(merged)

@@ -4,7 +4,8 @@
 
 * `full` is what the charge would have cost without us: the first plan of it, or what was billed
   where that differs for reasons of the invoicing side's own.
-* `kept` is `full` times active days over all days of the charge's own window, half up.
+* `kept` is `full` times active days over all days of the charge's own window (see `proration`), or
+  all or nothing of it where that is the settlement agreed for the period that holds the end.
 * What an invoice left out because we had published the charge shortened (`full - billed`) is
   carried out already. When the end moves out again, more is kept than was billed and the credit is
   negative: a debit.
@@ -24,9 +25,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
 
-from service.domain.ends import End, Limits, schedule
+from service.domain.ends import End
 from service.domain.money import ZERO, Amount
 from service.domain.periods import Period, start_of_day
+from service.domain.policy import Rules
+from service.domain.proration import WHOLE, Portion, portion
 from service.domain.subscription import Charge, Statement, Subscription
 
 
@@ -56,24 +59,24 @@ class Settlement:
     stopped: tuple[Period, ...]
 
 
-def settle(subscription: Subscription, now: datetime, limits: Limits) -> Settlement:
+def settle(subscription: Subscription, now: datetime, rules: Rules) -> Settlement:
     """The rule applied to all facts known. `now` decides only whether the last period has begun."""
-    ends = subscription.ends(limits)
+    ends = subscription.ends(rules)
     end = ends[-1][1] if ends else None
     others = _credited_by_others(subscription)
     charges = {
-        charge.charge_id: _settled(charge, ends, end, others.get(charge.charge_id, ZERO))
+        charge.charge_id: _settled(subscription, charge, ends, others.get(charge.charge_id, ZERO))
         for charge in subscription.charges.values()
     }
     if end is None:
         return Settlement(None, charges, (), ())
     reported = {charge.window for charge in subscription.charges.values() if divisible(charge)}
     periods = {window for window in reported if window is not None} | set(subscription.renewals)
-    agreed = schedule(subscription.agreement)
-    last = agreed.containing(end.end_date)
+    calendar = subscription.calendar
+    last = calendar.containing(end.end_date)
     if start_of_day(last.start, subscription.agreement.time_zone) <= now:
         periods.add(last)
-    periods.add(agreed.from_date(end.end_date))
+    periods.add(calendar.from_date(end.end_date))
     return Settlement(
         end=end,
         charges=charges,
@@ -88,49 +91,65 @@ def divisible(charge: Charge) -> bool:
     return charge.kind == "recurring" and charge.window is not None and not charge.voided and not ours
 
 
-def _settled(charge: Charge, ends: Sequence[tuple[datetime, End | None]], end: End | None, others: Amount) -> Settled:
-    full = _full_value(charge, ends)
-    active, total = _days(charge, end)
-    kept = _kept(charge, full, end)
+def _settled(
+    subscription: Subscription, charge: Charge, ends: Sequence[tuple[datetime, End | None]], others: Amount
+) -> Settled:
+    full, drawn_at = _full_value(subscription, charge, ends)
+    kept, part = _kept(subscription, charge, full, drawn_at, ends[-1][1] if ends else None)
     credit = charge.billed.beyond(kept, others) if charge.state == "issued" else ZERO
-    return Settled(charge, full, kept, others, credit, active, total)
+    return Settled(charge, full, kept, others, credit, part.active, part.total)
 
 
-def _days(charge: Charge, end: End | None) -> tuple[int, int]:
-    """Active and total days of a charge; (1, 1) for one that is not for time."""
-    if charge.window is None or not divisible(charge):
-        return 1, 1
-    total = charge.window.days
-    return (total if end is None else charge.window.days_before(end.end_date)), total
-
-
-def _kept(charge: Charge, full: Amount, end: End | None) -> Amount:
+def _kept(
+    subscription: Subscription, charge: Charge, full: Amount, drawn_at: datetime, end: End | None
+) -> tuple[Amount, Portion]:
+    """What is kept of a charge under an end, and the days that says of how many."""
     if charge.voided:
-        return ZERO
-    active, total = _days(charge, end)
-    return full.share(active, total)
+        return ZERO, WHOLE
+    if end is None or charge.window is None or not divisible(charge):
+        return full, WHOLE if charge.window is None else _all_of(charge.window)
+    if charge.window.end <= subscription.calendar.containing(end.last_active_day).start:
+        return full, _all_of(charge.window)  # closed while the subscription lived
+    part = portion(subscription, charge, charge.window, drawn_at, end.end_date)
+    zone = subscription.agreement.time_zone
+    inside = charge.window.start < end.end_date and end.access_ends_at < start_of_day(charge.window.end, zone)
+    match end.settlement:
+        case "full-period" if charge.window.start < end.end_date:
+            return full, part
+        case "refund-period" if inside:
+            return ZERO, part
+        case _:
+            return full.share(part.earned, part.worth, end.rounding), part
 
 
-def _full_value(charge: Charge, ends: Sequence[tuple[datetime, End | None]]) -> Amount:
-    """What a charge would have cost without us: its first statement, unless a later one is another price.
+def _all_of(window: Period) -> Portion:
+    return Portion(window.days, window.days)
 
-    A later statement that is lower is ours when it was drawn up under a shortening of ours. One that
-    is lower without, or higher, is a price of the invoicing side's own.
+
+def _full_value(
+    subscription: Subscription, charge: Charge, ends: Sequence[tuple[datetime, End | None]]
+) -> tuple[Amount, datetime]:
+    """What a charge would have cost without us, and when it was drawn up so.
+
+    Its first statement, unless a later one is another price. A later statement that is lower is ours
+    when it was drawn up under a shortening of ours. One that is lower without, or higher, is a price
+    of the invoicing side's own.
     """
-    if charge.voided:
-        return ZERO
     first = charge.statements[0]
-    full = first.amount
+    full, drawn_at = first.amount, first.time
     for statement in charge.statements[1:]:
         lower = statement.amount.gross < full.gross
-        if not (lower and _ours(charge, full, first, statement, ends)):
-            full = statement.amount
-    return full
+        if statement.amount != full and not (
+            lower and _ours(subscription, charge, (full, drawn_at), first, statement, ends)
+        ):
+            full, drawn_at = statement.amount, statement.time
+    return (ZERO if charge.voided else full), drawn_at
 
 
 def _ours(
+    subscription: Subscription,
     charge: Charge,
-    full: Amount,
+    value: tuple[Amount, datetime],
     first: Statement,
     statement: Statement,
     ends: Sequence[tuple[datetime, End | None]],
@@ -145,7 +164,7 @@ def _ours(
     return any(
         since <= statement.time
         and (statement.followed or until is None or until > first.time)
-        and _kept(charge, full, end) != full
+        and _kept(subscription, charge, *value, end)[0] != value[0]
         for (since, end), until in zip_longest(ends, following)
     )
 

@@ -8,10 +8,10 @@ status) is not stored.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Literal, TypeAlias
 
-from service.domain.ends import End, Limits, resolve
+from service.domain.ends import Asked, End, resolve
 from service.domain.facts import (
     Activated,
     ChargeLine,
@@ -21,6 +21,7 @@ from service.domain.facts import (
     InvoiceStated,
     InvoiceVoided,
     Kind,
+    Line,
     Paused,
     PriceChanged,
     Received,
@@ -28,7 +29,8 @@ from service.domain.facts import (
     Resumed,
 )
 from service.domain.money import Amount
-from service.domain.periods import Period, whole_days
+from service.domain.periods import Period, Schedule, apart, whole_days
+from service.domain.policy import Rules, Settlement
 
 Cause: TypeAlias = Literal["cancelled", "moved", "revoked", "late-invoice", "correction"]
 
@@ -150,12 +152,31 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A pause, open until it is resumed."""
+    """A pause, open until it is resumed. `known_at` is when it became known at its source."""
 
     pause_id: str
     effective_date: date
     resume_date: date | None
     effect: Literal["not-charged", "charged", "extends-period"]
+    known_at: datetime
+
+    @property
+    def days(self) -> Period:
+        """The paused days; without a resume date all that follow."""
+        return Period(self.effective_date, self.resume_date or date.max)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A price list in force from a date on. `known_at` is when it became known at its source."""
+
+    effective_date: date
+    lines: tuple[Line, ...]
+    known_at: datetime
+
+    def of(self, line_id: str | None) -> int:
+        """The price of a line per period in minor units; of all lines together for a charge that names none."""
+        return sum(line.amount for line in self.lines if line_id in {None, line.line_id})
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +187,7 @@ class Subscription:
     subscription_id: str
     agreement: Activated
     renewals: tuple[Period, ...] = ()
-    prices: tuple[PriceChanged, ...] = ()
+    prices: tuple[Price, ...] = ()
     pauses: tuple[Pause, ...] = ()
     charges: dict[str, Charge] = field(default_factory=dict)
     paid: dict[str, int] = field(default_factory=dict)
@@ -185,20 +206,73 @@ class Subscription:
         """Whether a cancellation is in force."""
         return bool(self.commands) and self.commands[-1].command.action != "revoke"
 
-    def ends(self, limits: Limits) -> list[tuple[datetime, End | None]]:
+    @property
+    def price_lists(self) -> tuple[Price, ...]:
+        """The price agreed on and every change of it, by the date they take effect."""
+        agreed = Price(self.agreement.start_date, self.agreement.lines, datetime.min.replace(tzinfo=UTC))
+        return (agreed, *self.prices)
+
+    @property
+    def calendar(self) -> Schedule:
+        """The billing periods, a trial before them and the pauses that move their ends."""
+        agreement, trial_end = self.agreement, self.agreement.trial_end_date
+        on_trial = trial_end is not None and trial_end > agreement.start_date
+        stops = [p.days for p in self.pauses if p.effect == "extends-period" and p.resume_date is not None]
+        return Schedule(
+            start=trial_end if on_trial and trial_end is not None else agreement.start_date,
+            interval=agreement.interval,
+            anchor_day=agreement.anchor_day,
+            trial=Period(agreement.start_date, trial_end) if on_trial and trial_end is not None else None,
+            stops=apart(stops),
+        )
+
+    def ends(self, rules: Rules) -> list[tuple[datetime, End | None]]:
         """Every end that has been in force, oldest first, each from the time it was asked for; None is a revoke."""
         return [
             (
                 ordered.time,
-                None if ordered.command.end is None else self.resolve(ordered.command, ordered.time, limits),
+                None if ordered.command.end is None else self.resolve(ordered.command, ordered.time, rules),
             )
             for ordered in self.commands
         ]
 
-    def resolve(self, command: Command, asked_at: datetime, limits: Limits) -> End:
+    def resolve(self, command: Command, asked_at: datetime, rules: Rules) -> End:
         """The end a command means for this subscription; the command has one."""
         assert command.end is not None, "a revoke has no end to resolve"  # noqa: S101  a bug, not input
-        return resolve(self.agreement, command.end, asked_at, limits)
+        policy, terms = rules.at(asked_at), self.agreement.terms
+        asked = Asked(
+            wish=command.end,
+            at=asked_at,
+            policy=policy,
+            invoiced_until=self._invoiced_until(asked_at),
+            bound=command.override is None,
+            settlement=command.settlement
+            or self._requested_settlement(command, asked_at)
+            or (terms.settlement if terms is not None else None)
+            or policy.settlement,
+        )
+        return resolve(self.agreement, self.calendar, asked)
+
+    def _requested_settlement(self, command: Command, asked_at: datetime) -> Settlement | None:
+        """What the cancellation that a command moves was requested with."""
+        named: Settlement | None = None
+        for ordered in self.commands:
+            if ordered.time > asked_at or ordered.command == command:
+                break
+            named = None if ordered.command.action == "revoke" else ordered.command.settlement or named
+        return named
+
+    def _invoiced_until(self, instant: datetime) -> date | None:
+        """How far recurring charges had been issued by then."""
+        ends = [
+            charge.window.end
+            for charge in self.charges.values()
+            if charge.kind == "recurring"
+            and charge.window is not None
+            and not charge.voided
+            and any(statement.state == "issued" and statement.time <= instant for statement in charge.statements)
+        ]
+        return max(ends, default=None)
 
     def of_invoice(self, invoice_id: str) -> list[Charge]:
         """The charges that stand on an invoice."""
@@ -227,13 +301,14 @@ def evolve(subscription: Subscription, fact: Fact, time: datetime) -> Subscripti
             period = whole_days(fact.start, fact.end, subscription.agreement.time_zone)
             return replace(subscription, renewals=tuple(sorted({*subscription.renewals, period})))
         case PriceChanged():
-            kept = [price for price in subscription.prices if price.effective_date != fact.effective_date]
-            prices = sorted([*kept, fact], key=lambda price: price.effective_date)
+            others = [price for price in subscription.prices if price.effective_date != fact.effective_date]
+            price = Price(fact.effective_date, fact.lines, time)
+            prices = sorted([*others, price], key=lambda price: price.effective_date)
             return replace(subscription, prices=tuple(prices))
         case Paused():
-            paused = Pause(fact.pause_id, fact.effective_date, fact.resume_date, fact.effect)
-            others = [pause for pause in subscription.pauses if pause.pause_id != fact.pause_id]
-            return replace(subscription, pauses=(*others, paused))
+            paused = Pause(fact.pause_id, fact.effective_date, fact.resume_date, fact.effect, time)
+            rest = [pause for pause in subscription.pauses if pause.pause_id != fact.pause_id]
+            return replace(subscription, pauses=(*rest, paused))
         case Resumed():
             pauses = tuple(
                 replace(pause, resume_date=fact.effective_date) if pause.pause_id == fact.pause_id else pause

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal, TypeAlias
 
-from service.domain.ends import End, Limits, schedule
+from service.domain.ends import End
+from service.domain.facts import Line
 from service.domain.money import ZERO
 from service.domain.periods import Period, local_date
+from service.domain.policy import Rules
 from service.domain.settlement import Settled, settle
-from service.domain.subscription import Adjustment, Entry, Subscription
+from service.domain.subscription import Adjustment, Entry, Pause, Price, Subscription
 
 Status: TypeAlias = Literal["upcoming", "active", "ending", "ended"]
 
@@ -26,6 +28,26 @@ class ShownPeriod:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownPrice:
+    """A price list; one that would take effect on or after the end is suppressed, and revives when the end moves."""
+
+    effective_date: date
+    lines: tuple[Line, ...]
+    state: Literal["in-force", "suppressed"]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPause:
+    """A pause; the end cuts it off, and one that would begin on or after the end is suppressed."""
+
+    pause_id: str
+    effective_date: date
+    resume_date: date | None
+    effect: str
+    state: Literal["in-force", "cut-off", "suppressed"]
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """What a person needs to see; everything in it is derived from the state."""
 
@@ -33,19 +55,23 @@ class Timeline:
     status: Status
     end: End | None
     periods: tuple[ShownPeriod, ...]
+    prices: tuple[ShownPrice, ...]
+    pauses: tuple[ShownPause, ...]
     charges: tuple[Settled, ...]
     adjustments: tuple[tuple[Adjustment, bool], ...]
     entries: tuple[Entry, ...]
 
 
-def timeline(subscription: Subscription, now: datetime, limits: Limits) -> Timeline:
+def timeline(subscription: Subscription, now: datetime, rules: Rules) -> Timeline:
     """Draws the timeline up as of an instant."""
-    target = settle(subscription, now, limits)
+    target = settle(subscription, now, rules)
     return Timeline(
         subscription=subscription,
         status=_status(subscription, target.end, now),
         end=target.end,
         periods=_periods(subscription, target.end, now, {*target.cuts, *target.stopped}),
+        prices=tuple(_price(price, target.end) for price in subscription.price_lists),
+        pauses=tuple(_pause(pause, target.end) for pause in subscription.pauses),
         charges=tuple(target.charges.values()),
         adjustments=_adjustments(subscription),
         entries=tuple(sorted(subscription.entries, key=lambda entry: (entry.time, entry.recorded_at))),
@@ -65,7 +91,7 @@ def _periods(
     """The periods worth showing: the current one, those that charges or renewals are for, those the end touches."""
     agreement = subscription.agreement
     windows = {s.window for s in subscription.charges.values() if s.window is not None and s.kind == "recurring"}
-    current = schedule(agreement).containing(local_date(now, agreement.time_zone))
+    current = subscription.calendar.containing(local_date(now, agreement.time_zone))
     periods = {current, *windows, *subscription.renewals, *touched}
     return tuple(_shown(period, end) for period in sorted(periods))
 
@@ -76,6 +102,18 @@ def _shown(period: Period, end: End | None) -> ShownPeriod:
     if end.end_date <= period.start:
         return ShownPeriod(period.start, period.end, "cancelled")
     return ShownPeriod(period.start, period.end, "shortened", end.end_date)
+
+
+def _price(price: Price, end: End | None) -> ShownPrice:
+    late = end is not None and price.effective_date >= end.end_date
+    return ShownPrice(price.effective_date, price.lines, "suppressed" if late else "in-force")
+
+
+def _pause(pause: Pause, end: End | None) -> ShownPause:
+    state: Literal["in-force", "cut-off", "suppressed"] = "in-force"
+    if end is not None and pause.days.end > end.end_date:
+        state = "suppressed" if pause.effective_date >= end.end_date else "cut-off"
+    return ShownPause(pause.pause_id, pause.effective_date, pause.resume_date, pause.effect, state)
 
 
 def _adjustments(subscription: Subscription) -> tuple[tuple[Adjustment, bool], ...]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Protocol, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
-from service.messages.inputs import INPUTS, Input, Instant, Text
+from service.messages.inputs import INPUTS, CancellationPolicySet, Input, Instant, Text
 
 Headers: TypeAlias = Sequence[tuple[str, bytes | None]]
 
@@ -44,7 +44,7 @@ class Envelope:
     id: str
     type: str
     time: datetime
-    data: Input
+    data: Input | CancellationPolicySet
     raw: bytes
     content: bytes
     trace: tuple[tuple[str, str], ...]

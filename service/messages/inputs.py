@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal, Self, TypeAlias
 
@@ -16,6 +17,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from service.domain import facts
 from service.domain.money import Amount, exponent, minor_units
 from service.domain.periods import Duration, zone
+from service.domain.policy import Policy
 
 
 def _written_as(pattern: str) -> Callable[[object], object]:
@@ -161,7 +163,7 @@ class SubscriptionActivated(Input):
             time_zone=self.time_zone,
             start_date=self.start_date,
             interval=Duration.parse(self.interval),
-            anchor_day=self.anchor_day or self.start_date.day,
+            anchor_day=self.anchor_day or max(self.trial_end_date or self.start_date, self.start_date).day,
             billing=self.billing,
             lines=tuple(line.line(self.currency) for line in self.lines),
             trial_end_date=self.trial_end_date,
@@ -299,7 +301,7 @@ class InvoiceVoided(Input):
 class End(_Model):
     """When to end: `on-date` comes with exactly one of `date` (exclusive), `last_active_day` and `at`."""
 
-    mode: Literal["immediately", "end-of-period", "on-date"]
+    mode: facts.Mode
     date: Day | None = None
     last_active_day: Day | None = None
     at: Instant | None = None
@@ -350,27 +352,43 @@ class CancellationCommand(Input):
         )
 
 
+class OverrideTerms(_Model):
+    """Sets the agreement's terms aside: who decided it, and why."""
+
+    by: Text
+    why: Comment
+
+
 class _Ending(CancellationCommand):
-    """Fields of the contract that this version does not carry out yet; better refused than misread."""
+    """A command with an end. Ending single lines is not carried out yet; better refused than misread."""
 
     end: End
-    settlement: Literal["prorate"] | None = None
+    settlement: Literal["prorate", "full-period", "refund-period"] | None = None
     line_ids: None = None
-    override_terms: None = None
+    override_terms: OverrideTerms | None = None
+
+    def ending(self, action: Literal["request", "move"], cancellation_id: str | None) -> facts.Command:
+        """The command with how to settle, and the override of the terms if there is one."""
+        override = self.override_terms
+        return replace(
+            self.command(action, cancellation_id, self.end),
+            settlement=self.settlement,
+            override=None if override is None else facts.Override(override.by, override.why),
+        )
 
 
 class CancellationRequested(_Ending):
     """The customer wants the subscription to end."""
 
     def body(self, currency: str, event_id: str) -> facts.Command:  # noqa: ARG002, D102
-        return self.command("request", self.cancellation_id or event_id, self.end)
+        return self.ending("request", self.cancellation_id or event_id)
 
 
 class CancellationMoved(_Ending):
     """The customer wants another end."""
 
     def body(self, currency: str, event_id: str) -> facts.Command:  # noqa: ARG002, D102
-        return self.command("move", self.cancellation_id, self.end)
+        return self.ending("move", self.cancellation_id)
 
 
 class CancellationRevoked(CancellationCommand):
@@ -380,7 +398,30 @@ class CancellationRevoked(CancellationCommand):
         return self.command("revoke", self.cancellation_id, None)
 
 
-INPUTS: dict[str, type[Input]] = {
+class CancellationPolicySet(_Model):
+    """A tenant's policy, whole: what it does not say is the default. In force from the event's time on."""
+
+    tenant_id: Text = "default"
+    settlement: Literal["prorate", "full-period", "refund-period"] = "prorate"
+    proration: Literal["day"] = "day"
+    day_of_cancellation: Literal["active", "free"] = "active"
+    rounding: Literal["half-up", "half-even"] = "half-up"
+    on_early_end: Literal["move", "refuse"] = "move"
+    earliest_backdate_days: Annotated[int, Field(ge=0, le=36_600)] = 366
+    charges: Literal["reported"] = "reported"
+
+    def policy(self) -> Policy:
+        """The policy it sets."""
+        return Policy(
+            settlement=self.settlement,
+            day_of_cancellation=self.day_of_cancellation,
+            rounding=self.rounding,
+            on_early_end=self.on_early_end,
+            earliest_backdate_days=self.earliest_backdate_days,
+        )
+
+
+INPUTS: dict[str, type[Input | CancellationPolicySet]] = {
     "subscription-activated": SubscriptionActivated,
     "subscription-renewed": SubscriptionRenewed,
     "price-changed": PriceChanged,
@@ -393,4 +434,5 @@ INPUTS: dict[str, type[Input]] = {
     "cancellation-requested": CancellationRequested,
     "cancellation-moved": CancellationMoved,
     "cancellation-revoked": CancellationRevoked,
+    "cancellation-policy-set": CancellationPolicySet,
 }

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from service.domain import facts
 from service.domain import outcomes as domain
 from service.domain.ends import End
 from service.domain.money import decimal
@@ -16,7 +15,7 @@ from service.domain.periods import Period as DomainPeriod
 from service.domain.periods import zone
 from service.domain.settlement import Settled
 from service.domain.subscription import Adjustment, Cause, Subscription
-from service.domain.timeline import Status, Timeline
+from service.domain.timeline import ShownPrice, Status, Timeline
 
 Money: TypeAlias = Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]+)?$")]
 Value = TypeVar("Value")
@@ -191,12 +190,13 @@ class TimelinePeriod(Period):
 
 
 class TimelinePause(_Model):
-    """A pause; open while it has no resume date."""
+    """A pause; open while it has no resume date. It is cut off at the end, and a resume after that is suppressed."""
 
     pause_id: str
     effective_date: date
     resume_date: date | None
     effect: str
+    state: Literal["in-force", "cut-off", "suppressed"] = "in-force"
 
 
 class TimelineLine(_Model):
@@ -208,10 +208,11 @@ class TimelineLine(_Model):
 
 
 class TimelinePrice(_Model):
-    """A price list and the date it is in force from."""
+    """A price list and the date it is in force from; suppressed while the subscription ends before that."""
 
     effective_date: date
     lines: list[TimelineLine]
+    state: Literal["in-force", "suppressed"] = "in-force"
 
 
 class TimelineCharge(_Model):
@@ -269,6 +270,8 @@ class SubscriptionTimeline(Outcome):
     end_date: date | None
     last_active_day: date | None
     access_ends_at: AwareDatetime | None
+    mode: Maybe[str] = None
+    settlement: Maybe[str] = None
     periods: list[TimelinePeriod]
     pauses: list[TimelinePause]
     prices: list[TimelinePrice]
@@ -338,9 +341,9 @@ class _Writer:
         head = self._head
         match body:
             case domain.StatusChanged(type="cancellation-scheduled", end=end):
-                return CancellationScheduled(**head, **self._end(end), settlement=body.settlement)
+                return CancellationScheduled(**head, **self._end(end))
             case domain.StatusChanged(end=end):
-                return CancellationRescheduled(**head, **self._end(end), settlement=body.settlement)
+                return CancellationRescheduled(**head, **self._end(end))
             case domain.Withdrawn():
                 return CancellationWithdrawn(**head)
             case domain.Rejected():
@@ -359,20 +362,19 @@ class _Writer:
                 return self._adjustment(body)
 
     def timeline(self, timeline: Timeline) -> SubscriptionTimeline:
-        subscription, agreement = timeline.subscription, self._agreement
-        prices = [facts.PriceChanged(agreement.start_date, agreement.lines), *subscription.prices]
-        end: dict[str, Any] = {"end_date": None, "last_active_day": None, "access_ends_at": None}
+        agreement = self._agreement
+        none = dict.fromkeys(("end_date", "last_active_day", "access_ends_at", "mode", "settlement"))
         return SubscriptionTimeline(
             **self._head,
-            **(end if timeline.end is None else self._end(timeline.end)),
+            **(none if timeline.end is None else self._end(timeline.end)),
             status=timeline.status,
             start_date=agreement.start_date,
             currency=agreement.currency,
             time_zone=agreement.time_zone,
             interval=str(agreement.interval),
             periods=[TimelinePeriod.model_validate(shown) for shown in timeline.periods],
-            pauses=[TimelinePause.model_validate(pause) for pause in subscription.pauses],
-            prices=[self._price(price) for price in prices],
+            pauses=[TimelinePause.model_validate(pause) for pause in timeline.pauses],
+            prices=[self._price(price) for price in timeline.prices],
             charges=[self._charge(settled) for settled in timeline.charges],
             adjustments=[self._shown(adjustment, settled=settled) for adjustment, settled in timeline.adjustments],
             entries=[TimelineEntry.model_validate(entry) for entry in timeline.entries],
@@ -389,6 +391,7 @@ class _Writer:
             "last_active_day": end.last_active_day,
             "access_ends_at": end.access_ends_at.astimezone(self._zone),
             "mode": end.mode,
+            "settlement": end.settlement,
         }
 
     def _period(self, period: DomainPeriod) -> Period:
@@ -462,12 +465,12 @@ class _Writer:
             text=adjustment.text,
         )
 
-    def _price(self, price: facts.PriceChanged) -> TimelinePrice:
+    def _price(self, price: ShownPrice) -> TimelinePrice:
         lines = [
             TimelineLine(line_id=line.line_id, amount=self._money(line.amount), description=line.description)
             for line in price.lines
         ]
-        return TimelinePrice(effective_date=price.effective_date, lines=lines)
+        return TimelinePrice(effective_date=price.effective_date, lines=lines, state=price.state)
 
     def _charge(self, settled: Settled) -> TimelineCharge:
         charge = settled.charge

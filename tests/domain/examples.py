@@ -16,7 +16,6 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from service.domain.decide import Decision, activate, decide, tick
-from service.domain.ends import Limits
 from service.domain.facts import (
     Activated,
     ChargeLine,
@@ -44,6 +43,7 @@ from service.domain.outcomes import (
     StatusChanged,
 )
 from service.domain.periods import Duration, Period
+from service.domain.policy import Rules
 from service.domain.subscription import Subscription
 
 IMMEDIATELY = EndWish("immediately")
@@ -105,7 +105,7 @@ class Life:
     interval: str = "P1M"
     anchor: int | None = None
     activated_at: str | datetime | None = None
-    limits: Limits = field(default_factory=Limits)
+    rules: Rules = field(default_factory=Rules)
     inputs: list[Received] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
 
@@ -158,7 +158,7 @@ class Life:
         return self._take(at, seen, "cancellation-revoked", Command("revoke", name, None))
 
     def tick(self, at: str | datetime) -> list[str]:
-        return self._answer(tick(self.subscription, self.instant(at), self.limits))
+        return self._answer(tick(self.subscription, self.instant(at), self.rules))
 
     def repeat(self) -> list[str]:
         """The last input once more, exactly as it was."""
@@ -166,7 +166,7 @@ class Life:
 
     def take(self, received: Received) -> list[str]:
         self.inputs.append(received)
-        return self._answer(decide(self.subscription, received, self.limits))
+        return self._answer(decide(self.subscription, received, self.rules))
 
     def instant(self, at: str | datetime) -> datetime:
         """`2026-11-12 09:00` on the subscription's own clock; with an offset it is what it says."""

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from service.domain.decide import ContradictingFactError, conflicting, decide, due_at, unheard_of
-from service.domain.ends import Limits
 from service.domain.facts import Command, EndWish, Line
 from service.domain.outcomes import Rejected
+from service.domain.policy import Rules
 from tests.domain.examples import END_OF_PERIOD, IMMEDIATELY, Life, charge, instant, last_day, on, paid_november
 
 NOVEMBER = charge("C1", "2026-11-01", "2026-12-01", "300.00")
@@ -164,25 +164,25 @@ def test_downtime_over_the_beginning_of_the_last_period_tells_of_it_before_the_e
 
 def test_the_clock_is_asked_for_when_the_last_period_begins_and_when_the_end_can_be_sealed() -> None:
     life = Life("2026-11-01")
-    assert due_at(life.subscription, life.limits) is None
+    assert due_at(life.subscription, life.rules) is None
     life.cancel("2026-11-12 09:00", on("2027-02-15"))
-    assert due_at(life.subscription, life.limits) == life.instant("2027-02-01 00:00")
+    assert due_at(life.subscription, life.rules) == life.instant("2027-02-01 00:00")
     life.tick("2027-02-01 00:00")
-    assert due_at(life.subscription, life.limits) == life.instant("2027-02-15 00:01")
+    assert due_at(life.subscription, life.rules) == life.instant("2027-02-15 00:01")
     life.tick("2027-02-15 00:01")
-    assert due_at(life.subscription, life.limits) is None
+    assert due_at(life.subscription, life.rules) is None
 
 
 def test_a_subscription_that_is_not_cancelled_asks_for_no_clock_again_after_a_regret() -> None:
     life = paid_november()
     life.cancel("2026-11-12 09:00", on("2026-11-21"))
     life.revoke("2026-11-13 09:00")
-    assert due_at(life.subscription, life.limits) is None
+    assert due_at(life.subscription, life.rules) is None
     assert life.tick("2027-11-13 09:00") == []
 
 
 def test_a_longer_grace_waits_longer() -> None:
-    life = Life("2026-11-01", limits=replace(Limits(), grace=Limits().grace * 60))
+    life = Life("2026-11-01", rules=replace(Rules(), grace=Rules().grace * 60))
     life.cancel("2026-11-12 09:00", on("2026-11-21"))
     assert life.tick("2026-11-21 00:59:59") == []
     assert life.tick("2026-11-21 01:00:00") == ["ended: 2026-11-21, last active day 2026-11-20"]
@@ -304,7 +304,7 @@ def test_a_stale_plan_of_an_issued_invoice_is_not_taken_for_news() -> None:
 def test_a_second_activation_with_another_agreement_is_a_contradiction_and_the_same_is_nothing() -> None:
     life = paid_november()
     again = replace(life.inputs[0], type="subscription-activated", body=life.subscription.agreement)
-    assert decide(life.subscription, again, life.limits).outcomes == ()
+    assert decide(life.subscription, again, life.rules).outcomes == ()
     dearer = replace(life.subscription.agreement, lines=(Line("L1", 99900),))
     with pytest.raises(ContradictingFactError, match="another agreement"):
-        decide(life.subscription, replace(again, body=dearer), life.limits)
+        decide(life.subscription, replace(again, body=dearer), life.rules)

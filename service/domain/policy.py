@@ -1,0 +1,51 @@
+"""What may be chosen: a tenant's policy over time, and the bounds every decision is taken within."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, TypeAlias
+
+Settlement: TypeAlias = Literal["prorate", "full-period", "refund-period"]
+Rounding: TypeAlias = Literal["half-up", "half-even"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A merchant's choices; the defaults are the field's common ones.
+
+    Attributes:
+        settlement: whether the period that holds the end is paid for the active time, kept whole or credited whole.
+        day_of_cancellation: whether the day on which access ends at once counts as active.
+        rounding: how a share of an amount is rounded to the minor unit.
+        on_early_end: whether an end before the earliest permitted is moved to it or refused.
+        earliest_backdate_days: an end may lie this many days before the day it was asked for.
+    """
+
+    settlement: Settlement = "prorate"
+    day_of_cancellation: Literal["active", "free"] = "active"
+    rounding: Rounding = "half-up"
+    on_early_end: Literal["move", "refuse"] = "move"
+    earliest_backdate_days: int = 366
+
+
+DEFAULT = Policy()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a decision is taken by, besides the facts.
+
+    Attributes:
+        ahead: a command's time may lie this far ahead of the clock.
+        grace: an end is sealed this long after it was reached and the last command has arrived.
+        policies: the tenant's policies, each from the instant it was set, oldest first.
+    """
+
+    ahead: timedelta = timedelta(minutes=5)
+    grace: timedelta = timedelta(seconds=60)
+    policies: tuple[tuple[datetime, Policy], ...] = ()
+
+    def at(self, time: datetime) -> Policy:
+        """The policy in force at an instant; the default before the first was set."""
+        return next((policy for since, policy in reversed(self.policies) if since <= time), DEFAULT)
