@@ -92,7 +92,8 @@ def _periods(
     agreement = subscription.agreement
     windows = {s.window for s in subscription.charges.values() if s.window is not None and s.kind == "recurring"}
     current = subscription.calendar.containing(local_date(now, agreement.time_zone))
-    periods = {current, *windows, *subscription.renewals, *touched}
+    running = {current} if end is None or current.start < end.end_date else set()
+    periods = {*running, *windows, *subscription.renewals, *touched}
     return tuple(_shown(period, end) for period in sorted(periods))
 
 

@@ -70,6 +70,7 @@ class ChargeChange(_Model):
 class PeriodShortened(Outcome):
     """A billing period ends early."""
 
+    currency: str
     line_ids: list[str]
     period: Period
     shortened_to: Period
@@ -82,6 +83,7 @@ class PeriodShortened(Outcome):
 class PeriodRestored(Outcome):
     """A shortened period is given back, in whole or in part; without an end in force there is no end date."""
 
+    currency: str
     line_ids: list[str]
     period: Period
     restored_to: Period
@@ -94,6 +96,7 @@ class PeriodRestored(Outcome):
 class RenewalCancelled(Outcome):
     """A renewal does not come."""
 
+    currency: str
     renewal: Period
     invoice_id: Maybe[str] = None
     charges: list[ChargeChange]
@@ -102,6 +105,7 @@ class RenewalCancelled(Outcome):
 class RenewalReinstated(Outcome):
     """A cancelled renewal comes after all."""
 
+    currency: str
     renewal: Period
     invoice_id: Maybe[str] = None
     charges: list[ChargeChange]
@@ -216,7 +220,11 @@ class TimelinePrice(_Model):
 
 
 class TimelineCharge(_Model):
-    """A charge: what was billed for it, what is kept, what we credited (negative: debited) and what others did."""
+    """A charge: what was billed for it, what is kept, what we credited (negative: debited) and what others did.
+
+    A credit, and a charge that carries out an adjustment, is listed but counts where it belongs: with
+    the charge it corrects or the adjustment it settles.
+    """
 
     charge_id: str
     invoice_id: str
@@ -357,7 +365,8 @@ class _Writer:
             case domain.RenewalChanged():
                 changed = RenewalCancelled if body.type == "renewal-cancelled" else RenewalReinstated
                 renewal, charges = self._period(body.renewal), [self._change(charge) for charge in body.charges]
-                return changed(**head, renewal=renewal, invoice_id=body.invoice_id, charges=charges)
+                currency = self._agreement.currency
+                return changed(**head, currency=currency, renewal=renewal, invoice_id=body.invoice_id, charges=charges)
             case domain.Adjusted():
                 return self._adjustment(body)
 
@@ -401,6 +410,7 @@ class _Writer:
         to = DomainPeriod(body.period.start, body.ends)
         fields: dict[str, Any] = {
             **self._head,
+            "currency": self._agreement.currency,
             "line_ids": list(body.line_ids),
             "period": self._period(body.period),
             "end_date": None if body.end is None else body.end.end_date,
@@ -474,6 +484,7 @@ class _Writer:
 
     def _charge(self, settled: Settled) -> TimelineCharge:
         charge = settled.charge
+        counts = charge.kind != "credit" and charge.settles_adjustment_id is None
         return TimelineCharge(
             charge_id=charge.charge_id,
             invoice_id=charge.invoice_id,
@@ -482,8 +493,8 @@ class _Writer:
             period=None if charge.window is None else self._period(charge.window),
             state=charge.state,
             amount=self._money(settled.full.gross),
-            billed=self._money(charge.billed.gross),
-            kept=self._money(settled.kept.gross),
+            billed=self._money(charge.billed.gross if counts else 0),
+            kept=self._money(settled.kept.gross if counts else 0),
             credited=self._money(settled.credit.gross),
             credited_by_others=self._money(settled.credited_by_others.gross),
         )

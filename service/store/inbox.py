@@ -82,10 +82,9 @@ async def claim(
     keys, contents = [key for key, _ in wanted], [content for _, content in wanted]
     fresh = {(row["event"], row["content"]) for row in await connection.fetch(_CLAIM, keys, contents, now)}
     known: dict[bytes, set[bytes]] = {key: set() for key in keys}
-    if len(fresh) < len(wanted):
-        for row in await connection.fetch(_CONTENTS, keys):
-            if (row["event"], row["content"]) not in fresh:
-                known[row["event"]].add(row["content"])
+    for row in await connection.fetch(_CONTENTS, keys):
+        if (row["event"], row["content"]) not in fresh:
+            known[row["event"]].add(row["content"])
     return known
 
 

@@ -87,6 +87,7 @@ async def test_an_end_inside_a_paid_month_shortens_it_stops_the_next_and_gives_t
     assert shortened == {
         **head,
         "sequence": 2,
+        "currency": "DKK",
         "line_ids": ["L1"],
         "period": {"start": "2026-11-01", "end": "2026-12-01"},
         "shortened_to": {"start": "2026-11-01", "end": "2026-11-21"},
@@ -106,6 +107,7 @@ async def test_an_end_inside_a_paid_month_shortens_it_stops_the_next_and_gives_t
     assert cancelled == {
         **head,
         "sequence": 3,
+        "currency": "DKK",
         "renewal": {"start": "2026-12-01", "end": "2027-01-01"},
         "invoice_id": "INV-2",
         "charges": [

@@ -53,13 +53,17 @@ async def test_a_command_under_an_id_used_before_with_other_content_is_refused_o
     await world.flow.process([world.activated(), world.cancel()])
     other = {"date": "2026-11-25"}
     await world.flow.process([world.cancel(**other), world.cancel(**other)])
+    await world.flow.process([world.cancel(**other)])
     refused = [record["data"] for record in await world.published() if record["type"] == "cancellation-rejected"]
     assert [(data["code"], data["sequence"]) for data in refused] == [("conflicting-content", 4)]
 
 
 async def test_a_fact_under_an_id_used_before_with_other_content_is_set_aside(world: World) -> None:
-    await world.flow.process([world.activated(), world.issued(), world.issued(amount="310.00"), world.cancel()])
-    dead, *outcomes = await world.published()
+    await world.flow.process([world.activated(), world.issued(), world.issued(amount="310.00")])
+    await world.flow.process([world.issued(amount="320.00")])
+    await world.flow.process([world.cancel()])
+    dead, later, *outcomes = await world.published()
+    assert later["headers"]["dlq_reason"] == b"conflicting-content"
     assert dead["headers"]["dlq_reason"] == b"conflicting-content"
     assert [record["type"] for record in outcomes] == CANCELLED
     assert outcomes[-1]["data"]["amount"] == "100.00"
