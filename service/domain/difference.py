@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import NAMESPACE_URL, uuid5
 
+from service.domain.ends import End, earlier
 from service.domain.money import ZERO, Amount, decimal
 from service.domain.outcomes import (
     Adjusted,
@@ -23,16 +24,16 @@ from service.domain.outcomes import (
     Withdrawn,
 )
 from service.domain.periods import Period
-from service.domain.settlement import Settled, Settlement, divisible
-from service.domain.subscription import Adjustment, Cause, Charge, Level, Subscription, Told
+from service.domain.settlement import Settled, Settlement
+from service.domain.subscription import Adjustment, Cause, Charge, Level, Stretch, Subscription, Told
 
 
 @dataclass(slots=True)
 class _Draft:
     """What will have been published, while the outcomes are being drawn up."""
 
-    cuts: dict[Period, date]
-    stopped: set[Period]
+    cuts: dict[Stretch, date]
+    stopped: set[Stretch]
     levels: dict[str, Level]
     adjustments: list[Adjustment]
     bodies: list[Body]
@@ -47,17 +48,15 @@ def difference(
     """
     told = subscription.told
     draft = _Draft(dict(told.cuts), set(told.stopped), dict(told.levels), list(told.adjustments), [])
-    unmoved = told.end is not None and target.end is not None and told.end.same_as(target.end)
-    if not unmoved:
-        draft.bodies += _status(told, target)
-    lines = tuple(line.line_id for line in subscription.agreement.lines)
-    _give_back(draft, target, lines)
-    _shorten(draft, target, lines)
+    end, line_ends = _status(draft, told, target)
+    _give_back(draft, target, subscription)
+    _shorten(draft, target, subscription)
     _cancel_renewals(draft, target)
     _adjust(draft, subscription, target, key, cause, now)
     after = Told(
         sequence=told.sequence + len(draft.bodies),
-        end=told.end if unmoved else target.end,
+        end=end,
+        line_ends=line_ends,
         cuts=tuple(sorted(draft.cuts.items())),
         stopped=tuple(sorted(draft.stopped)),
         levels=draft.levels,
@@ -67,76 +66,122 @@ def difference(
     return tuple(draft.bodies), after
 
 
-def _status(told: Told, target: Settlement) -> list[Body]:
-    if target.end is None:
-        return [] if told.end is None else [Withdrawn()]
-    return [StatusChanged("cancellation-scheduled" if told.end is None else "cancellation-rescheduled", target.end)]
+def _status(draft: _Draft, told: Told, target: Settlement) -> tuple[End | None, dict[str, End]]:
+    """Says what has become of the end of the whole and of the lines' own; gives both as they are then told."""
+    end = _changed_end(draft, told.end, target.end, ())
+    groups: dict[tuple[End | None, End | None], list[str]] = {}
+    for line in dict.fromkeys((*told.line_ends, *target.line_ends)):
+        groups.setdefault((told.line_ends.get(line), target.line_ends.get(line)), []).append(line)
+    line_ends = {}
+    for (before, after), lines in groups.items():
+        own = _changed_end(draft, before, after, tuple(sorted(lines)))
+        line_ends.update({} if own is None else dict.fromkeys(lines, own))
+    return end, line_ends
 
 
-def _give_back(draft: _Draft, target: Settlement, lines: tuple[str, ...]) -> None:
+def _changed_end(draft: _Draft, before: End | None, after: End | None, lines: tuple[str, ...]) -> End | None:
+    if before is not None and after is not None and before.same_as(after):
+        return before
+    if after is not None:
+        name = "cancellation-scheduled" if before is None else "cancellation-rescheduled"
+        draft.bodies.append(StatusChanged(name, after, lines))  # type: ignore[arg-type]  # one of two literals
+    elif before is not None:
+        draft.bodies.append(Withdrawn(lines))
+    return after
+
+
+def _give_back(draft: _Draft, target: Settlement, subscription: Subscription) -> None:
     """Gives back, period by period, what the end no longer takes.
 
     A renewal comes back whole; where a period had been shortened before its renewal was cancelled,
     that is undone too. What the new end takes of it is taken afterwards, by `_shorten`.
     """
-    for period in sorted({*draft.cuts, *draft.stopped}):
-        if target.end is not None and period.start >= target.end.end_date:
-            continue
-        ends = period.end if target.end is None else min(period.end, target.end.end_date)
-        if period in draft.stopped:
-            ends = period.end
-            _reinstate(draft, target, period)
-        if period in draft.cuts:
-            _restore(draft, target, period, ends, lines)
+    for period, lines in _together({*draft.cuts, *draft.stopped}):
+        ends = {line: earlier(target.end, target.line_ends.get(line)) for line in lines}
+        back = [line for line, end in ends.items() if end is None or period.start < end.end_date]
+        reinstated = [(period, line) for line in back if (period, line) in draft.stopped]
+        _reinstate(draft, target, period, reinstated)
+        restored: dict[tuple[date, End | None], list[Stretch]] = {}
+        for line in back:
+            if (period, line) in draft.cuts:
+                end = None if (period, line) in reinstated else ends[line]
+                until = period.end if end is None else min(period.end, end.end_date)
+                restored.setdefault((until, ends[line]), []).append((period, line))
+        for (until, end), stretches in restored.items():
+            _restore(draft, target, stretches, until, _named(subscription, stretches), end)
 
 
-def _reinstate(draft: _Draft, target: Settlement, period: Period) -> None:
-    """A renewal that was cancelled comes after all, whole."""
-    draft.stopped.remove(period)
-    charges = [settled for settled in _of(target, period) if _published(draft, settled) is not None]
+def _reinstate(draft: _Draft, target: Settlement, period: Period, stretches: list[Stretch]) -> None:
+    """Renewals that were cancelled come after all, whole."""
+    if not stretches:
+        return
+    draft.stopped.difference_update(stretches)
+    charges = [s for stretch in stretches for s in target.of(stretch) if s.charge.charge_id in draft.levels]
     for invoice_id, group in _by_invoice(charges):
         changes = tuple(_change(draft, settled, settled.full) for settled in group)
         draft.bodies.append(RenewalChanged("renewal-reinstated", period, invoice_id, changes))
 
 
-def _restore(draft: _Draft, target: Settlement, period: Period, ends: date, lines: tuple[str, ...]) -> None:
+def _restore(
+    draft: _Draft,
+    target: Settlement,
+    stretches: list[Stretch],
+    until: date,
+    lines: tuple[str, ...],
+    end: End | None,
+) -> None:
     """A period that was shortened is given back, up to a date."""
-    raised = _changes(draft, target, period, rising=True)
-    if ends <= draft.cuts[period] and not raised:
+    period = stretches[0][0]
+    raised = _changes(draft, target, stretches, rising=True)
+    if all(until <= draft.cuts[stretch] for stretch in stretches) and not raised:
         return
-    draft.cuts[period] = ends
-    if ends == period.end:
-        del draft.cuts[period]
-    draft.bodies.append(PeriodChanged("period-restored", lines, period, ends, target.end, raised))
+    for stretch in stretches:
+        draft.cuts[stretch] = until
+        if until == period.end:
+            del draft.cuts[stretch]
+    draft.bodies.append(PeriodChanged("period-restored", lines, period, until, end, raised))
 
 
-def _shorten(draft: _Draft, target: Settlement, lines: tuple[str, ...]) -> None:
+def _shorten(draft: _Draft, target: Settlement, subscription: Subscription) -> None:
     """Cuts periods at the end date, and again when a charge of such a period arrives late."""
-    for period in target.cuts if target.end is not None else ():
-        assert target.end is not None  # noqa: S101  narrows the type; cuts exist only with an end
-        ends = target.end.end_date
-        lowered = _changes(draft, target, period, rising=False)
-        if draft.cuts.get(period, period.end) <= ends and not lowered:
-            continue
-        draft.cuts[period] = ends
-        draft.bodies.append(PeriodChanged("period-shortened", lines, period, ends, target.end, lowered))
+    for period, lines in _together(target.cuts):
+        ends: dict[End, list[Stretch]] = {}
+        for line in lines:
+            ends.setdefault(target.cuts[period, line], []).append((period, line))
+        for end, stretches in ends.items():
+            lowered = _changes(draft, target, stretches, rising=False)
+            if all(draft.cuts.get(stretch, period.end) <= end.end_date for stretch in stretches) and not lowered:
+                continue
+            draft.cuts.update(dict.fromkeys(stretches, end.end_date))
+            named = _named(subscription, stretches)
+            draft.bodies.append(PeriodChanged("period-shortened", named, period, end.end_date, end, lowered))
 
 
 def _cancel_renewals(draft: _Draft, target: Settlement) -> None:
     """Cancels each renewal from the end on, once, and again when a charge of it arrives late."""
-    for period in target.stopped:
-        fresh = [settled for settled in _of(target, period) if _published(draft, settled) != settled.kept]
-        if period in draft.stopped and not fresh:
+    for period, lines in _together(target.stopped):
+        stretches = [(period, line) for line in lines]
+        fresh = [s for stretch in stretches for s in target.of(stretch) if _published(draft, s) != s.kept]
+        if draft.stopped.issuperset(stretches) and not fresh:
             continue
-        draft.stopped.add(period)
+        draft.stopped.update(stretches)
         for invoice_id, group in _by_invoice(fresh):
             changes = tuple(_change(draft, settled, settled.kept) for settled in group)
             draft.bodies.append(RenewalChanged("renewal-cancelled", period, invoice_id, changes))
 
 
-def _of(target: Settlement, period: Period) -> list[Settled]:
-    """The living recurring charges of exactly this period."""
-    return [s for s in target.charges.values() if s.charge.window == period and divisible(s.charge)]
+def _together(stretches: Iterable[Stretch]) -> list[tuple[Period, list[str]]]:
+    """Periods in order, each with its lines: what happens to several lines alike is said once."""
+    periods: dict[Period, list[str]] = {}
+    for period, line in sorted(stretches):
+        periods.setdefault(period, []).append(line)
+    return list(periods.items())
+
+
+def _named(subscription: Subscription, stretches: list[Stretch]) -> tuple[str, ...]:
+    """The lines by name; where charges that name none are among them, all lines of the subscription."""
+    lines = tuple(line for _, line in stretches if line)
+    return lines if len(lines) == len(stretches) else subscription.line_ids
 
 
 def _by_invoice(charges: list[Settled]) -> Iterable[tuple[str | None, list[Settled]]]:
@@ -147,10 +192,10 @@ def _by_invoice(charges: list[Settled]) -> Iterable[tuple[str | None, list[Settl
     return sorted(invoices.items(), key=lambda item: item[0] or "")
 
 
-def _changes(draft: _Draft, target: Settlement, period: Period, *, rising: bool) -> tuple[ChargeChange, ...]:
+def _changes(draft: _Draft, target: Settlement, stretches: list[Stretch], *, rising: bool) -> tuple[ChargeChange, ...]:
     """The charges of a period whose amount rises (or falls, or is published for the first time)."""
     changes = []
-    for settled in _of(target, period):
+    for settled in (s for stretch in stretches for s in target.of(stretch)):
         published = _published(draft, settled)
         known = settled.full if published is None else published
         if (settled.kept.gross > known.gross) if rising else (published is None or settled.kept.gross < known.gross):
@@ -159,9 +204,9 @@ def _changes(draft: _Draft, target: Settlement, period: Period, *, rising: bool)
 
 
 def _published(draft: _Draft, settled: Settled) -> Amount | None:
-    """What was last published of a charge; nothing where its full value has changed since."""
+    """What was last published of a charge."""
     level = draft.levels.get(settled.charge.charge_id)
-    return level.amount if level is not None and level.full == settled.full else None
+    return None if level is None else level.amount
 
 
 def _change(draft: _Draft, settled: Settled, after: Amount) -> ChargeChange:

@@ -41,6 +41,13 @@ class End:
         )
 
 
+def earlier(one: End | None, other: End | None) -> End | None:
+    """Whichever comes first; None never comes."""
+    if one is None or other is None:
+        return one or other
+    return other if other.access_ends_at < one.access_ends_at else one
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A wish with what it is to be read by.

@@ -153,12 +153,14 @@ class Command:
 
     `request` sets the end (or moves it, when one is in force), `move` moves it, `revoke` takes it
     back. A request always has an id; the other two may name the one they mean, and mean the
-    cancellation in force when they do not. Only `revoke` is without an `end`.
+    cancellation in force when they do not. Only `revoke` is without an `end`. A request that names
+    lines ends those only.
     """
 
     action: Literal["request", "move", "revoke"]
     cancellation_id: str | None
     end: EndWish | None
+    lines: tuple[str, ...] = ()
     settlement: Settlement | None = None
     override: Override | None = None
     requested_by: str | None = None

@@ -21,13 +21,13 @@ def check(before: Subscription, after: Subscription, target: Settlement, outcome
     for charge_id, settled in target.charges.items():
         published = sum((a.amount for a in after.told.adjustments if a.charge_id == charge_id), ZERO)
         _require(_balances(settled, published), "identity", f"charge {charge_id}")
-        if target.end is None:
+        if settled.end is None:
             _require(settled.kept == settled.full, "neutral regret", f"charge {charge_id}")
             level = after.told.levels.get(charge_id)
-            whole = level is None or level.full != settled.full or level.amount == settled.full
+            whole = level is None or level.amount == settled.full
             _require(whole or not divisible(settled.charge), "neutral regret", f"charge {charge_id}")
         elif divisible(settled.charge) and settled.charge.window is not None:
-            late = settled.charge.window.start >= target.end.end_date
+            late = settled.charge.window.start >= settled.end.end_date
             _require(not (late and settled.kept), "nothing after the end", f"charge {charge_id}")
     numbers = [outcome.sequence for outcome in outcomes]
     expected = list(range(before.told.sequence + 1, after.told.sequence + 1))

@@ -14,16 +14,18 @@ from service.domain.subscription import Adjustment
 
 @dataclass(frozen=True, slots=True)
 class StatusChanged:
-    """The cancellation was scheduled, or moved to another end."""
+    """A cancellation was scheduled, or moved to another end; without lines it is that of the whole."""
 
     type: Literal["cancellation-scheduled", "cancellation-rescheduled"]
     end: End
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """The cancellation was taken back."""
+    """A cancellation was taken back."""
 
+    lines: tuple[str, ...] = ()
     type: Literal["cancellation-withdrawn"] = "cancellation-withdrawn"
 
 

@@ -23,21 +23,29 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import zip_longest
+from typing import TypeAlias
 
 from service.domain.ends import End
 from service.domain.money import ZERO, Amount
 from service.domain.periods import Period, start_of_day
 from service.domain.policy import Rules
 from service.domain.proration import WHOLE, Portion, portion
-from service.domain.subscription import Charge, Statement, Subscription
+from service.domain.subscription import Charge, Ends, Statement, Stretch, Subscription
+
+Held: TypeAlias = tuple[datetime, datetime | None, End | None]
+"""An end, from when it was in force and until when (None: still)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What the rule says of one charge; `credit` negative is a debit. Active and total are days."""
+    """What the rule says of one charge under the end that holds for its line.
+
+    `credit` negative is a debit. Active and total are days.
+    """
 
     charge: Charge
+    line: str
+    end: End | None
     full: Amount
     kept: Amount
     credited_by_others: Amount
@@ -50,39 +58,59 @@ class Settled:
 class Settlement:
     """What the facts say of a whole subscription.
 
-    `cuts` are the periods shortened to the end date, `stopped` the renewals that do not come.
+    `cuts` are the periods of lines that are shortened, with the end that shortens them, `stopped`
+    the renewals of lines that do not come.
     """
 
     end: End | None
+    line_ends: dict[str, End]
     charges: dict[str, Settled]
-    cuts: tuple[Period, ...]
-    stopped: tuple[Period, ...]
+    cuts: dict[Stretch, End]
+    stopped: tuple[Stretch, ...]
+
+    def of(self, stretch: Stretch) -> list[Settled]:
+        """The living recurring charges of exactly this period and line."""
+        period, line = stretch
+        return [
+            s for s in self.charges.values() if s.line == line and s.charge.window == period and divisible(s.charge)
+        ]
 
 
 def settle(subscription: Subscription, now: datetime, rules: Rules) -> Settlement:
     """The rule applied to all facts known. `now` decides only whether the last period has begun."""
     ends = subscription.ends(rules)
-    end = ends[-1][1] if ends else None
     others = _credited_by_others(subscription)
+    lines = subscription.line_ids
     charges = {
-        charge.charge_id: _settled(subscription, charge, ends, others.get(charge.charge_id, ZERO))
+        charge.charge_id: _settled(subscription, charge, ends, others.get(charge.charge_id, ZERO), lines)
         for charge in subscription.charges.values()
     }
+    nameless = any(settled.line == "" and divisible(settled.charge) for settled in charges.values())
+    cuts: dict[Stretch, End] = {}
+    stopped: list[Stretch] = []
+    for line in (*lines, "") if nameless else lines:
+        end = ends.of(line)
+        for period in sorted(_periods(subscription, charges, line, end, now)) if end is not None else ():
+            assert end is not None  # noqa: S101  narrows the type
+            if period.cut_by(end.end_date):
+                cuts[period, line] = end
+            elif period.start >= end.end_date:
+                stopped.append((period, line))
+    return Settlement(ends.whole, ends.lines, charges, cuts, tuple(stopped))
+
+
+def _periods(
+    subscription: Subscription, charges: dict[str, Settled], line: str, end: End | None, now: datetime
+) -> set[Period]:
+    """The periods of a line that an end can bear on: those charged or reported, the last, the first renewal."""
     if end is None:
-        return Settlement(None, charges, (), ())
-    reported = {charge.window for charge in subscription.charges.values() if divisible(charge)}
-    periods = {window for window in reported if window is not None} | set(subscription.renewals)
+        return set()
+    charged = {s.charge.window for s in charges.values() if s.line == line and divisible(s.charge)}
     calendar = subscription.calendar
     last = calendar.containing(end.end_date)
-    if start_of_day(last.start, subscription.agreement.time_zone) <= now:
-        periods.add(last)
-    periods.add(calendar.from_date(end.end_date))
-    return Settlement(
-        end=end,
-        charges=charges,
-        cuts=tuple(sorted(period for period in periods if period.cut_by(end.end_date))),
-        stopped=tuple(sorted(period for period in periods if period.start >= end.end_date)),
-    )
+    begun = start_of_day(last.start, subscription.agreement.time_zone) <= now
+    periods = {window for window in charged if window is not None} | set(subscription.renewals)
+    return periods | ({last} if begun else set()) | {calendar.from_date(end.end_date)}
 
 
 def divisible(charge: Charge) -> bool:
@@ -91,13 +119,13 @@ def divisible(charge: Charge) -> bool:
     return charge.kind == "recurring" and charge.window is not None and not charge.voided and not ours
 
 
-def _settled(
-    subscription: Subscription, charge: Charge, ends: Sequence[tuple[datetime, End | None]], others: Amount
-) -> Settled:
-    full, drawn_at = _full_value(subscription, charge, ends)
-    kept, part = _kept(subscription, charge, full, drawn_at, ends[-1][1] if ends else None)
+def _settled(subscription: Subscription, charge: Charge, ends: Ends, others: Amount, lines: tuple[str, ...]) -> Settled:
+    line = charge.line_id if charge.line_id in lines else ""
+    held, end = ends.over(line), ends.of(line)
+    full, drawn_at = _full_value(subscription, charge, held)
+    kept, part = _kept(subscription, charge, full, drawn_at, end)
     credit = charge.billed.beyond(kept, others) if charge.state == "issued" else ZERO
-    return Settled(charge, full, kept, others, credit, part.active, part.total)
+    return Settled(charge, line or "", end, full, kept, others, credit, part.active, part.total)
 
 
 def _kept(
@@ -126,47 +154,38 @@ def _all_of(window: Period) -> Portion:
     return Portion(window.days, window.days)
 
 
-def _full_value(
-    subscription: Subscription, charge: Charge, ends: Sequence[tuple[datetime, End | None]]
-) -> tuple[Amount, datetime]:
+def _full_value(subscription: Subscription, charge: Charge, held: Sequence[Held]) -> tuple[Amount, datetime]:
     """What a charge would have cost without us, and when it was drawn up so.
 
     Its first statement, unless a later one is another price. A later statement that is lower is ours
-    when it was drawn up under a shortening of ours. One that is lower without, or higher, is a price
+    as far as a shortening of ours explains it. One that none explains, or that is higher, is a price
     of the invoicing side's own.
     """
     first = charge.statements[0]
     full, drawn_at = first.amount, first.time
     for statement in charge.statements[1:]:
         lower = statement.amount.gross < full.gross
-        if statement.amount != full and not (
-            lower and _ours(subscription, charge, (full, drawn_at), first, statement, ends)
-        ):
+        ours = lower and any(
+            _explains(statement, first, span, full, _kept(subscription, charge, full, drawn_at, span[2])[0])
+            for span in held
+        )
+        if statement.amount != full and not ours:
             full, drawn_at = statement.amount, statement.time
     return (ZERO if charge.voided else full), drawn_at
 
 
-def _ours(
-    subscription: Subscription,
-    charge: Charge,
-    value: tuple[Amount, datetime],
-    first: Statement,
-    statement: Statement,
-    ends: Sequence[tuple[datetime, End | None]],
-) -> bool:
-    """Whether a lower statement was drawn up under a shortening of ours.
+def _explains(statement: Statement, first: Statement, span: Held, full: Amount, kept: Amount) -> bool:
+    """Whether an end that shortened a charge to `kept` explains that a statement is lower than the first.
 
-    By the events' own times: an end that shortens the charge was in force while the statement was on
-    its way. Where the clocks of the sources disagree about that, an amount that is to the minor unit
-    what we had published is taken for it, if anything had been asked by then.
+    By the events' own times: it leaves out no more than an end in force then asked for, or it comes
+    to the minor unit to what an end asked for that has been moved or revoked in the meantime.
     """
-    following = [since for since, _ in ends[1:]]
-    return any(
-        since <= statement.time
-        and (statement.followed or until is None or until > first.time)
-        and _kept(subscription, charge, *value, end)[0] != value[0]
-        for (since, end), until in zip_longest(ends, following)
-    )
+    since, until, _ = span
+    if since > statement.time or kept == full:
+        return False
+    in_force = until is None or until > statement.time
+    crossed = until is None or until > first.time or bool(kept)
+    return (in_force and statement.amount.gross >= kept.gross) or (crossed and statement.amount == kept)
 
 
 def _credited_by_others(subscription: Subscription) -> dict[str, Amount]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from itertools import zip_longest
 from typing import Literal, TypeAlias
 
-from service.domain.ends import Asked, End, resolve
+from service.domain.course import Cancellation, Course, Ordered, courses
+from service.domain.ends import Asked, End, earlier, resolve
 from service.domain.facts import (
     Activated,
     ChargeLine,
-    Command,
     Fact,
     InvoicePaid,
     InvoiceStated,
@@ -24,28 +25,23 @@ from service.domain.facts import (
     Line,
     Paused,
     PriceChanged,
-    Received,
     Renewed,
     Resumed,
 )
 from service.domain.money import Amount
 from service.domain.periods import Period, Schedule, apart, whole_days
-from service.domain.policy import Rules, Settlement
+from service.domain.policy import Rules
 
 Cause: TypeAlias = Literal["cancelled", "moved", "revoked", "late-invoice", "correction"]
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What the invoicing side said a charge costs, and when it said so.
-
-    `followed` tells that it came to exactly what we had published for the charge by then.
-    """
+    """What the invoicing side said a charge costs, and when it said so."""
 
     time: datetime
     state: Literal["planned", "issued"]
     amount: Amount
-    followed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,23 +70,9 @@ class Charge:
         return self.statements[-1].amount
 
     @property
-    def due(self) -> Amount | None:
-        """What it is to cost as things stand; None once it is void."""
-        return None if self.voided else self.stated
-
-    @property
     def billed(self) -> Amount:
         """What the customer has been billed: nothing while it is planned, nothing once it is void."""
         return self.stated if self.state == "issued" else Amount()
-
-
-@dataclass(frozen=True, slots=True)
-class Ordered:
-    """An accepted command with both its times."""
-
-    command: Command
-    time: datetime
-    recorded_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +103,51 @@ class Level:
     full: Amount
 
 
+Stretch: TypeAlias = tuple[Period, str]
+"""A billing period of one line; charges that name no line, or one nobody has told of, are on the line `""`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The ends in force from each instant on: of the whole, and of the lines that have one of their own."""
+
+    history: tuple[tuple[datetime, End | None, dict[str, End | None]], ...]
+
+    @property
+    def whole(self) -> End | None:
+        """The end of the whole that is in force now."""
+        return self.history[-1][1] if self.history else None
+
+    @property
+    def lines(self) -> dict[str, End]:
+        """The ends of their own that lines have now."""
+        return {line: end for line, end in self.history[-1][2].items() if end is not None} if self.history else {}
+
+    def of(self, line: str) -> End | None:
+        """The end that holds for a line now: its own, but never later than that of the whole."""
+        return earlier(self.whole, self.lines.get(line))
+
+    def over(self, line: str) -> list[tuple[datetime, datetime | None, End | None]]:
+        """Every end that has held for a line: from when, until when (None: still), and the end."""
+        held = [(since, earlier(whole, lines.get(line))) for since, whole, lines in self.history]
+        following = [since for since, _ in held[1:]]
+        return [(since, until, end) for (since, end), until in zip_longest(held, following)]
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """What has been published: the other side of every subtraction.
 
-    `cuts` holds each shortened period with the date it was shortened to, `stopped` the renewals
-    published as cancelled, `levels` what was last published of each charge.
+    `end` is that of the whole, `line_ends` those of single lines. `cuts` holds each shortened period
+    of a line with the date it was shortened to, `stopped` the renewals of a line published as
+    cancelled, `levels` what was last published of each charge.
     """
 
     sequence: int = 0
     end: End | None = None
-    cuts: tuple[tuple[Period, date], ...] = ()
-    stopped: tuple[Period, ...] = ()
+    line_ends: dict[str, End] = field(default_factory=dict)
+    cuts: tuple[tuple[Stretch, date], ...] = ()
+    stopped: tuple[Stretch, ...] = ()
     levels: dict[str, Level] = field(default_factory=dict)
     adjustments: tuple[Adjustment, ...] = ()
     ended: bool = False
@@ -196,15 +211,21 @@ class Subscription:
     told: Told = field(default_factory=Told)
 
     @property
+    def course(self) -> Course:
+        """The cancellations in force."""
+        found = courses(self.commands)
+        return found[-1][1] if found else Course()
+
+    @property
     def cancellation_id(self) -> str | None:
-        """The id the last accepted request came with: the cancellation that outcomes speak of."""
+        """The cancellation that outcomes speak of: the one requested last."""
         ids = [ordered.command.cancellation_id for ordered in self.commands if ordered.command.action == "request"]
         return ids[-1] if ids else None
 
     @property
-    def in_force(self) -> bool:
-        """Whether a cancellation is in force."""
-        return bool(self.commands) and self.commands[-1].command.action != "revoke"
+    def line_ids(self) -> tuple[str, ...]:
+        """Every line there is or has been, in the order they came."""
+        return tuple(dict.fromkeys(line.line_id for price in self.price_lists for line in price.lines))
 
     @property
     def price_lists(self) -> tuple[Price, ...]:
@@ -226,19 +247,24 @@ class Subscription:
             stops=apart(stops),
         )
 
-    def ends(self, rules: Rules) -> list[tuple[datetime, End | None]]:
-        """Every end that has been in force, oldest first, each from the time it was asked for; None is a revoke."""
-        return [
-            (
-                ordered.time,
-                None if ordered.command.end is None else self.resolve(ordered.command, ordered.time, rules),
-            )
-            for ordered in self.commands
+    def ends(self, rules: Rules) -> Ends:
+        """Every end that has been in force, for the whole and for each line with one of its own."""
+        history = [
+            (since, self._end_of(course.whole, rules), {x: self._end_of(c, rules) for x, c in course.lines.items()})
+            for since, course in courses(self.commands)
         ]
+        if self.told.ended and history:  # sealed: nothing learnt later moves it
+            since, _, lines = history[-1]
+            history[-1] = (since, self.told.end, lines)
+        return Ends(tuple(history))
 
-    def resolve(self, command: Command, asked_at: datetime, rules: Rules) -> End:
-        """The end a command means for this subscription; the command has one."""
-        assert command.end is not None, "a revoke has no end to resolve"  # noqa: S101  a bug, not input
+    def _end_of(self, cancellation: Cancellation | None, rules: Rules) -> End | None:
+        return None if cancellation is None else self.resolve(cancellation, rules)
+
+    def resolve(self, cancellation: Cancellation, rules: Rules) -> End:
+        """The end a cancellation means for this subscription, by the policy in force when it was asked for."""
+        command, asked_at = cancellation.last.command, cancellation.last.time
+        assert command.end is not None, "what is in force has an end"  # noqa: S101  a bug, not input
         policy, terms = rules.at(asked_at), self.agreement.terms
         asked = Asked(
             wish=command.end,
@@ -246,21 +272,11 @@ class Subscription:
             policy=policy,
             invoiced_until=self._invoiced_until(asked_at),
             bound=command.override is None,
-            settlement=command.settlement
-            or self._requested_settlement(command, asked_at)
+            settlement=cancellation.settlement
             or (terms.settlement if terms is not None else None)
             or policy.settlement,
         )
         return resolve(self.agreement, self.calendar, asked)
-
-    def _requested_settlement(self, command: Command, asked_at: datetime) -> Settlement | None:
-        """What the cancellation that a command moves was requested with."""
-        named: Settlement | None = None
-        for ordered in self.commands:
-            if ordered.time > asked_at or ordered.command == command:
-                break
-            named = None if ordered.command.action == "revoke" else ordered.command.settlement or named
-        return named
 
     def _invoiced_until(self, instant: datetime) -> date | None:
         """How far recurring charges had been issued by then."""
@@ -284,12 +300,8 @@ def evolve(subscription: Subscription, fact: Fact, time: datetime) -> Subscripti
     match fact:
         case InvoiceStated():
             stated = {line.charge_id: _stated(subscription, fact, line, time) for line in fact.charges}
-            redrawn = {
-                number
-                for number, charge in stated.items()
-                if charge.state == "planned" and charge is not subscription.charges.get(number)
-            }
-            return _overtaken(replace(subscription, charges={**subscription.charges, **stated}), redrawn)
+            fresh = {number for number, charge in stated.items() if charge is not subscription.charges.get(number)}
+            return _overtaken(replace(subscription, charges={**subscription.charges, **stated}), fresh)
         case InvoicePaid():
             return replace(subscription, paid={**subscription.paid, fact.invoice_id: fact.paid})
         case InvoiceVoided():
@@ -319,20 +331,33 @@ def evolve(subscription: Subscription, fact: Fact, time: datetime) -> Subscripti
             return replace(subscription, agreement=fact)
 
 
-def accept(subscription: Subscription, command: Command, received: Received) -> Subscription:
+def accept(subscription: Subscription, ordered: Ordered) -> Subscription:
     """The subscription after a command that was judged acceptable."""
-    ordered = Ordered(command, received.time, received.recorded_at)
     return replace(subscription, commands=(*subscription.commands, ordered))
 
 
 def _overtaken(subscription: Subscription, charge_ids: set[str]) -> Subscription:
-    """Drops what was published of charges that a void or another plan has overtaken, so that it is published anew."""
+    """Drops what was published of charges that others have overtaken since, so that it is published anew.
+
+    A void overtakes it, and so does a plan at anything else than what we published, and an invoice
+    at a price that neither obeys nor ignores us.
+    """
     levels = {
         charge_id: level
         for charge_id, level in subscription.told.levels.items()
-        if charge_id not in charge_ids or level.amount == subscription.charges[charge_id].due
+        if charge_id not in charge_ids or _still_holds(subscription.charges[charge_id], level)
     }
     return replace(subscription, told=replace(subscription.told, levels=levels))
+
+
+def _still_holds(charge: Charge, level: Level) -> bool:
+    match charge.state:
+        case "voided":
+            return False
+        case "planned":
+            return charge.stated == level.amount
+        case "issued":
+            return charge.stated in {level.amount, level.full}
 
 
 def _stated(subscription: Subscription, fact: InvoiceStated, line: ChargeLine, time: datetime) -> Charge:
@@ -347,8 +372,7 @@ def _stated(subscription: Subscription, fact: InvoiceStated, line: ChargeLine, t
     earlier = () if before is None or before.voided else before.statements
     if before is not None and (time, fact.state, line.amount) in {(s.time, s.state, s.amount) for s in earlier}:
         return before
-    told = subscription.told.levels.get(line.charge_id)
-    statement = Statement(time, fact.state, line.amount, followed=told is not None and told.amount == line.amount)
+    statement = Statement(time, fact.state, line.amount)
     if earlier and (earlier[-1].state, earlier[-1].amount) == (statement.state, statement.amount):
         earlier = earlier[:-1]
     return Charge(

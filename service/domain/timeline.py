@@ -69,7 +69,7 @@ def timeline(subscription: Subscription, now: datetime, rules: Rules) -> Timelin
         subscription=subscription,
         status=_status(subscription, target.end, now),
         end=target.end,
-        periods=_periods(subscription, target.end, now, {*target.cuts, *target.stopped}),
+        periods=_periods(subscription, target.end, now, {period for period, _ in (*target.cuts, *target.stopped)}),
         prices=tuple(_price(price, target.end) for price in subscription.price_lists),
         pauses=tuple(_pause(pause, target.end) for pause in subscription.pauses),
         charges=tuple(target.charges.values()),

@@ -360,11 +360,10 @@ class OverrideTerms(_Model):
 
 
 class _Ending(CancellationCommand):
-    """A command with an end. Ending single lines is not carried out yet; better refused than misread."""
+    """A command with an end."""
 
     end: End
     settlement: Literal["prorate", "full-period", "refund-period"] | None = None
-    line_ids: None = None
     override_terms: OverrideTerms | None = None
 
     def ending(self, action: Literal["request", "move"], cancellation_id: str | None) -> facts.Command:
@@ -378,10 +377,13 @@ class _Ending(CancellationCommand):
 
 
 class CancellationRequested(_Ending):
-    """The customer wants the subscription to end."""
+    """The customer wants the subscription to end, or only some of its lines."""
+
+    line_ids: Annotated[list[Text], Field(min_length=1)] | None = None
 
     def body(self, currency: str, event_id: str) -> facts.Command:  # noqa: ARG002, D102
-        return self.ending("request", self.cancellation_id or event_id)
+        command = self.ending("request", self.cancellation_id or event_id)
+        return replace(command, lines=tuple(dict.fromkeys(self.line_ids or ())))
 
 
 class CancellationMoved(_Ending):

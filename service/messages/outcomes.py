@@ -157,6 +157,7 @@ class CancellationScheduled(Outcome):
     access_ends_at: AwareDatetime
     mode: str
     settlement: str
+    line_ids: Maybe[list[str]] = None
 
 
 class CancellationRescheduled(CancellationScheduled):
@@ -165,6 +166,8 @@ class CancellationRescheduled(CancellationScheduled):
 
 class CancellationWithdrawn(Outcome):
     """The cancellation was taken back; all is as if it had not been."""
+
+    line_ids: Maybe[list[str]] = None
 
 
 class CancellationRejected(Outcome):
@@ -349,11 +352,11 @@ class _Writer:
         head = self._head
         match body:
             case domain.StatusChanged(type="cancellation-scheduled", end=end):
-                return CancellationScheduled(**head, **self._end(end))
+                return CancellationScheduled(**head, **self._end(end), line_ids=list(body.lines) or None)
             case domain.StatusChanged(end=end):
-                return CancellationRescheduled(**head, **self._end(end))
+                return CancellationRescheduled(**head, **self._end(end), line_ids=list(body.lines) or None)
             case domain.Withdrawn():
-                return CancellationWithdrawn(**head)
+                return CancellationWithdrawn(**head, line_ids=list(body.lines) or None)
             case domain.Rejected():
                 code, text, rejected = body.code, body.message, body.rejected_type
                 return CancellationRejected(**head, code=code, message=text, rejected_type=rejected)

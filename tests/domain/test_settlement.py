@@ -110,6 +110,20 @@ def test_a_plan_redrawn_at_another_price_after_a_regret_is_the_price_that_counts
     )
 
 
+def test_an_invoice_cheaper_than_planned_after_a_regret_is_left_alone() -> None:
+    life = planned_november()
+    life.revoke("2026-11-13 08:00")
+    assert life.issued("2026-11-30 08:00", "INV-1", november("280.00")) == []
+
+
+def test_an_invoice_cheaper_than_anything_we_said_is_divided_at_its_own_price_and_never_charged_up() -> None:
+    life = Life("2026-11-01")
+    life.planned("2026-11-01 08:00", "INV-1", NOVEMBER)
+    life.cancel("2026-11-12 09:00", on("2026-11-29"))  # 28 of 30 days: told 280.00
+    life.issued("2026-11-30 08:00", "INV-1", november("150.00"))  # half price, of which 28 of 30 days are 140.00
+    assert life.given_back("C1") == "10.00"
+
+
 def test_an_invoice_dearer_than_planned_is_kept_in_part_at_its_own_price() -> None:
     life = planned_november()
     told = life.issued("2026-11-30 08:00", "INV-1", november("330.00"))
