@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
 
 from service.domain.ends import End, earlier
@@ -23,7 +23,7 @@ from service.domain.outcomes import (
     StatusChanged,
     Withdrawn,
 )
-from service.domain.periods import Period
+from service.domain.periods import Period, start_of_day
 from service.domain.settlement import Settled, Settlement
 from service.domain.subscription import Adjustment, Cause, Charge, Level, Stretch, Subscription, Told
 
@@ -32,7 +32,7 @@ from service.domain.subscription import Adjustment, Cause, Charge, Level, Stretc
 class _Draft:
     """What will have been published, while the outcomes are being drawn up."""
 
-    cuts: dict[Stretch, date]
+    cuts: dict[Stretch, datetime]
     stopped: set[Stretch]
     levels: dict[str, Level]
     adjustments: list[Adjustment]
@@ -101,14 +101,15 @@ def _give_back(draft: _Draft, target: Settlement, subscription: Subscription) ->
         back = [line for line, end in ends.items() if end is None or period.start < end.end_date]
         reinstated = [(period, line) for line in back if (period, line) in draft.stopped]
         _reinstate(draft, target, period, reinstated)
-        restored: dict[tuple[date, End | None], list[Stretch]] = {}
+        whole = _ends(subscription, period)
+        restored: dict[tuple[datetime, End | None], list[Stretch]] = {}
         for line in back:
             if (period, line) in draft.cuts:
                 end = None if (period, line) in reinstated else ends[line]
-                until = period.end if end is None else min(period.end, end.end_date)
+                until = whole if end is None else min(whole, end.paid_until)
                 restored.setdefault((until, ends[line]), []).append((period, line))
         for (until, end), stretches in restored.items():
-            _restore(draft, target, stretches, until, _named(subscription, stretches), end)
+            _restore(draft, target, subscription, stretches, until, end)
 
 
 def _reinstate(draft: _Draft, target: Settlement, period: Period, stretches: list[Stretch]) -> None:
@@ -125,21 +126,34 @@ def _reinstate(draft: _Draft, target: Settlement, period: Period, stretches: lis
 def _restore(
     draft: _Draft,
     target: Settlement,
+    subscription: Subscription,
     stretches: list[Stretch],
-    until: date,
-    lines: tuple[str, ...],
+    until: datetime,
     end: End | None,
 ) -> None:
-    """A period that was shortened is given back, up to a date."""
+    """A period that was shortened is given back, up to an instant."""
     period = stretches[0][0]
-    raised = _changes(draft, target, stretches, rising=True)
-    if all(until <= draft.cuts[stretch] for stretch in stretches) and not raised:
+    moved = [stretch for stretch in stretches if until > draft.cuts[stretch]]
+    raised = {stretch: _changes(draft, target, stretch, rising=True) for stretch in stretches}
+    affected = [stretch for stretch in stretches if stretch in moved or raised[stretch]]
+    if not affected:
         return
-    for stretch in stretches:
+    for stretch in affected:
         draft.cuts[stretch] = until
-        if until == period.end:
+        if until == _ends(subscription, period):
             del draft.cuts[stretch]
-    draft.bodies.append(PeriodChanged("period-restored", lines, period, until, end, raised))
+    counted = end or subscription.told.end
+    draft.bodies.append(
+        PeriodChanged(
+            type="period-restored",
+            line_ids=_named(subscription, affected),
+            period=period,
+            until=until,
+            proration="day" if counted is None else counted.proration,
+            end=end,
+            charges=tuple(change for changes in raised.values() for change in changes),
+        )
+    )
 
 
 def _shorten(draft: _Draft, target: Settlement, subscription: Subscription) -> None:
@@ -149,12 +163,24 @@ def _shorten(draft: _Draft, target: Settlement, subscription: Subscription) -> N
         for line in lines:
             ends.setdefault(target.cuts[period, line], []).append((period, line))
         for end, stretches in ends.items():
-            lowered = _changes(draft, target, stretches, rising=False)
-            if all(draft.cuts.get(stretch, period.end) <= end.end_date for stretch in stretches) and not lowered:
+            whole, until = _ends(subscription, period), end.paid_until
+            moved = [stretch for stretch in stretches if until < draft.cuts.get(stretch, whole)]
+            lowered = {stretch: _changes(draft, target, stretch, rising=False) for stretch in stretches}
+            affected = [stretch for stretch in stretches if stretch in moved or lowered[stretch]]
+            if not affected:
                 continue
-            draft.cuts.update(dict.fromkeys(stretches, end.end_date))
-            named = _named(subscription, stretches)
-            draft.bodies.append(PeriodChanged("period-shortened", named, period, end.end_date, end, lowered))
+            draft.cuts.update(dict.fromkeys(affected, until))
+            draft.bodies.append(
+                PeriodChanged(
+                    type="period-shortened",
+                    line_ids=_named(subscription, affected),
+                    period=period,
+                    until=until,
+                    proration=end.proration,
+                    end=end,
+                    charges=tuple(change for changes in lowered.values() for change in changes),
+                )
+            )
 
 
 def _cancel_renewals(draft: _Draft, target: Settlement) -> None:
@@ -168,6 +194,11 @@ def _cancel_renewals(draft: _Draft, target: Settlement) -> None:
         for invoice_id, group in _by_invoice(fresh):
             changes = tuple(_change(draft, settled, settled.kept) for settled in group)
             draft.bodies.append(RenewalChanged("renewal-cancelled", period, invoice_id, changes))
+
+
+def _ends(subscription: Subscription, period: Period) -> datetime:
+    """The instant a period ends."""
+    return start_of_day(period.end, subscription.agreement.time_zone)
 
 
 def _together(stretches: Iterable[Stretch]) -> list[tuple[Period, list[str]]]:
@@ -192,10 +223,10 @@ def _by_invoice(charges: list[Settled]) -> Iterable[tuple[str | None, list[Settl
     return sorted(invoices.items(), key=lambda item: item[0] or "")
 
 
-def _changes(draft: _Draft, target: Settlement, stretches: list[Stretch], *, rising: bool) -> tuple[ChargeChange, ...]:
-    """The charges of a period whose amount rises (or falls, or is published for the first time)."""
+def _changes(draft: _Draft, target: Settlement, stretch: Stretch, *, rising: bool) -> tuple[ChargeChange, ...]:
+    """The charges of a period of a line whose amount rises (or falls, or is published for the first time)."""
     changes = []
-    for settled in (s for stretch in stretches for s in target.of(stretch)):
+    for settled in target.of(stretch):
         published = _published(draft, settled)
         known = settled.full if published is None else published
         if (settled.kept.gross > known.gross) if rising else (published is None or settled.kept.gross < known.gross):
@@ -262,6 +293,7 @@ def _adjust(
                 kept=settled.kept,
                 active=settled.active,
                 total=settled.total,
+                proration="day" if settled.end is None else settled.end.proration,
             )
         )
 

@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from service.domain.facts import Activated, EndWish
 from service.domain.periods import DAY, Schedule, end_date_of, first_of_next_month, local_date, start_of_day
-from service.domain.policy import Policy, Rounding, Settlement
+from service.domain.policy import Policy, Proration, Rounding, Settlement
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,8 @@ class End:
 
     `end_date` is the first local date that is not active, `access_ends_at` the exact instant.
     `requested_end_date` is what the wish says by itself, `earliest_permitted_end_date` the first
-    end the agreement and the floor for backdating allow.
+    end the agreement and the floor for backdating allow. `paid_until` is the instant up to which time
+    is paid for: local midnight as `end_date` begins or, counted by the second, `access_ends_at`.
     """
 
     mode: str
@@ -24,7 +25,9 @@ class End:
     earliest_permitted_end_date: date
     end_date: date
     access_ends_at: datetime
+    paid_until: datetime
     settlement: Settlement = "prorate"
+    proration: Proration = "day"
     rounding: Rounding = "half-up"
 
     @property
@@ -34,10 +37,11 @@ class End:
 
     def same_as(self, other: End) -> bool:
         """Whether both come to the same end, however they were asked for."""
-        return (self.end_date, self.access_ends_at, self.settlement) == (
+        return (self.end_date, self.access_ends_at, self.settlement, self.proration) == (
             other.end_date,
             other.access_ends_at,
             other.settlement,
+            other.proration,
         )
 
 
@@ -78,13 +82,16 @@ def resolve(agreement: Activated, calendar: Schedule, asked: Asked) -> End:
     early = permitted is not None and end_date < permitted and asked.bound
     if early and permitted is not None and asked.policy.on_early_end == "move":
         end_date, access = _as_begins(permitted, agreement)
+    by_second = asked.policy.proration == "second"
     return End(
         mode=asked.wish.mode,
         requested_end_date=requested,
         earliest_permitted_end_date=floor if permitted is None else max(floor, permitted),
         end_date=end_date,
         access_ends_at=access,
+        paid_until=access if by_second else start_of_day(end_date, agreement.time_zone),
         settlement=asked.settlement,
+        proration=asked.policy.proration,
         rounding=asked.policy.rounding,
     )
 
@@ -99,7 +106,7 @@ def _wished(agreement: Activated, calendar: Schedule, asked: Asked) -> tuple[dat
     current = calendar.containing(asked_on).end
     match wish.mode:
         case "immediately":
-            free = asked.policy.day_of_cancellation == "free"
+            free = asked.policy.day_of_cancellation == "free" and asked.policy.proration == "day"
             return asked_on if free else end_date_of(asked.at, agreement.time_zone), asked.at
         case "end-of-period":
             return _as_begins(current, agreement)

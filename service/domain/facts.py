@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 from service.domain.money import Amount
 from service.domain.periods import Duration
-from service.domain.policy import Settlement
+from service.domain.policy import Language, Settlement
 
 Kind: TypeAlias = Literal["recurring", "one-off", "usage", "credit"]
 Mode: TypeAlias = Literal["immediately", "end-of-period", "end-of-invoiced", "end-of-term", "earliest", "on-date"]
@@ -51,6 +51,7 @@ class Activated:
     lines: tuple[Line, ...]
     trial_end_date: date | None = None
     terms: Terms | None = None
+    language: Language | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Literal, TypeAlias
 
 from service.domain.ends import End
 from service.domain.money import Amount
 from service.domain.periods import Period
+from service.domain.policy import Proration
 from service.domain.subscription import Adjustment
 
 
@@ -76,12 +77,13 @@ class ChargeChange:
 
 @dataclass(frozen=True, slots=True)
 class PeriodChanged:
-    """A billing period was shortened, or given back in whole or in part."""
+    """A billing period was shortened, or given back in whole or in part: up to `until`."""
 
     type: Literal["period-shortened", "period-restored"]
     line_ids: tuple[str, ...]
     period: Period
-    ends: date
+    until: datetime
+    proration: Proration
     end: End | None
     charges: tuple[ChargeChange, ...]
 
@@ -107,6 +109,7 @@ class Adjusted:
     kept: Amount
     active: int
     total: int
+    proration: Proration
     type: Literal["credit-adjustment"] = "credit-adjustment"
 
 

@@ -145,6 +145,14 @@ class Schedule:
         index = self._index(day)
         return self.period(index if self.boundary(index) >= day else index + 1)
 
+    def whole(self, period: Period) -> Period:
+        """The whole interval a period is, or is the rest of when it is the stub at the beginning."""
+        stub = period.start == self.start and self.interval.months and self._anchored(_month(self.start)) != self.start
+        if not stub:
+            return period
+        end = self._counted_boundary(1)
+        return Period(self._anchored(_month(end) - self.interval.months), end)
+
     def _index(self, day: date) -> int:
         day -= sum(stop.days_before(day) for stop in self.stops) * DAY
         if day <= self.start:

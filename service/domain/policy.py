@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
 Settlement: TypeAlias = Literal["prorate", "full-period", "refund-period"]
+Proration: TypeAlias = Literal["day", "second"]
+Language: TypeAlias = Literal["da", "en"]
 Rounding: TypeAlias = Literal["half-up", "half-even"]
 
 
@@ -16,17 +18,23 @@ class Policy:
 
     Attributes:
         settlement: whether the period that holds the end is paid for the active time, kept whole or credited whole.
+        proration: whether time is counted in calendar days or by the second; by the second, an end is an instant.
         day_of_cancellation: whether the day on which access ends at once counts as active.
         rounding: how a share of an amount is rounded to the minor unit.
         on_early_end: whether an end before the earliest permitted is moved to it or refused.
         earliest_backdate_days: an end may lie this many days before the day it was asked for.
+        charges: whether invoicing reports what it charges, or every period that has begun counts as issued.
+        language: what customers are written to in, where their subscription does not say.
     """
 
     settlement: Settlement = "prorate"
+    proration: Proration = "day"
     day_of_cancellation: Literal["active", "free"] = "active"
     rounding: Rounding = "half-up"
     on_early_end: Literal["move", "refuse"] = "move"
     earliest_backdate_days: int = 366
+    charges: Literal["reported", "implied"] = "reported"
+    language: Language = "en"
 
 
 DEFAULT = Policy()

@@ -1,4 +1,4 @@
-"""How much of a charge is for active time: days, weighted by the price in force, without those that earn nothing."""
+"""How much of a charge is for active time: days or seconds, by the price in force, without those that earn nothing."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import pairwise
 
-from service.domain.periods import DAY, Period
+from service.domain.ends import End
+from service.domain.periods import DAY, Period, start_of_day
+from service.domain.policy import Proration
 from service.domain.subscription import Charge, Pause, Price, Subscription
 
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """Active and total days of a charge, and the same weighted by price: the fraction that is kept."""
+    """Active and total time of a charge, in days or seconds, and the same weighted by price: what is kept of it."""
 
     active: int = 1
     total: int = 1
@@ -23,8 +25,8 @@ class Portion:
 WHOLE = Portion()
 
 
-def portion(subscription: Subscription, charge: Charge, window: Period, drawn_at: datetime, end: date) -> Portion:
-    """What of a charge's window lies before an end date and earns.
+def portion(subscription: Subscription, charge: Charge, window: Period, drawn_at: datetime, end: End) -> Portion:
+    """What of a charge's window lies before an end and earns.
 
     Paused days earn nothing unless the pause says otherwise, nor do the days of a free trial. A
     charge drawn up knowing of a pause is for the days it leaves, so they carry all of its amount;
@@ -32,26 +34,60 @@ def portion(subscription: Subscription, charge: Charge, window: Period, drawn_at
     is never among the days the charge is for. A charge drawn up knowing of a price change is spread
     by the price in force; one drawn up before is spread evenly.
     """
+    scale = _Scale(end.proration, subscription.agreement.time_zone)
     idle = [pause for pause in subscription.pauses if pause.effect != "charged"]
-    free = [pause.days for pause in idle if pause.effect == "extends-period" or pause.known_at <= drawn_at]
-    trial = subscription.calendar.trial
-    free += [trial] if trial is not None else []
-    lost = [pause.days for pause in idle if pause.effect == "not-charged" and pause.known_at > drawn_at]
     window = _extended(window, idle, drawn_at)
-    prices = [price for price in subscription.price_lists if price.known_at <= drawn_at]
-    edges = {window.start, window.end, min(max(end, window.start), window.end)}
-    edges |= {edge for days in (*free, *lost) for edge in (days.start, days.end)}
-    edges |= {price.effective_date for price in prices}
+    begins, ends = scale.window(charge, window)
+    paid_until = min(max(scale.instant(end), begins), ends)
+    trial = subscription.calendar.trial
+    free: list[tuple[int, int]] = [] if trial is None else [scale.span(trial, window)]
+    lost: list[tuple[int, int]] = []
+    for pause in idle:
+        among = pause.effect == "not-charged" and pause.known_at > drawn_at
+        (lost if among else free).append(scale.span(pause.days, window))
+    prices = [(scale.day(max(p.effective_date, window.start)), p) for p in subscription.price_lists]
+    known = [(since, price) for since, price in prices if price.known_at <= drawn_at and since <= ends]
+    edges = {begins, ends, paid_until, *(edge for span in (*free, *lost) for edge in span), *(s for s, _ in known)}
     active = total = earned = worth = 0
-    for start, until in pairwise(sorted(edge for edge in edges if window.start <= edge <= window.end)):
-        if any(days.contains(start) for days in free):
+    for start, until in pairwise(sorted(edge for edge in edges if begins <= edge <= ends)):
+        if any(since <= start < back for since, back in free):
             continue
-        days = (until - start).days
-        weight = days * _price(prices, charge.line_id, start)
-        total, worth = total + days, worth + weight
-        if until <= end and not any(paused.contains(start) for paused in lost):
-            active, earned = active + days, earned + weight
+        length = until - start
+        weight = length * _price(known, charge.line_id, start)
+        total, worth = total + length, worth + weight
+        if until <= paid_until and not any(since <= start < back for since, back in lost):
+            active, earned = active + length, earned + weight
     return Portion(active, total, earned, worth) if worth else Portion(active, total, active, max(total, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """Days or instants as points on a line of days or of seconds."""
+
+    proration: Proration
+    time_zone: str
+
+    def day(self, day: date) -> int:
+        """Where a local day begins."""
+        if self.proration == "day":
+            return day.toordinal()
+        return int(start_of_day(day, self.time_zone).timestamp())
+
+    def span(self, days: Period, window: Period) -> tuple[int, int]:
+        """Where a stretch of days begins and ends, as far as a window reaches."""
+        start, end = max(days.start, window.start), min(days.end, window.end)
+        return (self.day(start), self.day(end)) if start < end else (0, 0)
+
+    def window(self, charge: Charge, window: Period) -> tuple[int, int]:
+        """Where a charge's window begins and ends: at its own instants where it has some."""
+        if self.proration == "second" and charge.instants is not None and charge.window == window:
+            begins, ends = charge.instants
+            return int(begins.timestamp()), int(ends.timestamp())
+        return self.day(window.start), self.day(window.end)
+
+    def instant(self, end: End) -> int:
+        """Where an end falls."""
+        return end.end_date.toordinal() if self.proration == "day" else int(end.paid_until.timestamp())
 
 
 def _extended(window: Period, idle: list[Pause], drawn_at: datetime) -> Period:
@@ -64,9 +100,8 @@ def _extended(window: Period, idle: list[Pause], drawn_at: datetime) -> Period:
     return Period(window.start, end)
 
 
-def _price(known: list[Price], line_id: str | None, day: date) -> int:
-    """The price in force on a day, by the price lists a charge knew; 1 throughout where it knew of no change."""
+def _price(known: list[tuple[int, Price]], line_id: str | None, point: int) -> int:
+    """The price in force at a point, by the price lists a charge knew; 1 throughout where it knew of no change."""
     if len(known) == 1:
         return 1
-    in_force = next((price for price in reversed(known) if price.effective_date <= day), known[0])
-    return in_force.of(line_id)
+    return next((price for since, price in reversed(known) if since <= point), known[0][1]).of(line_id)

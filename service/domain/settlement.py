@@ -21,11 +21,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
 from service.domain.ends import End
+from service.domain.implied import implied_charges
 from service.domain.money import ZERO, Amount
 from service.domain.periods import Period, start_of_day
 from service.domain.policy import Rules
@@ -71,16 +72,18 @@ class Settlement:
     def of(self, stretch: Stretch) -> list[Settled]:
         """The living recurring charges of exactly this period and line."""
         period, line = stretch
-        return [
-            s for s in self.charges.values() if s.line == line and s.charge.window == period and divisible(s.charge)
-        ]
+        charges = [s for s in self.charges.values() if s.line == line and s.charge.window == period]
+        return [s for s in charges if divisible(s.charge) and not s.charge.implied]
 
 
 def settle(subscription: Subscription, now: datetime, rules: Rules) -> Settlement:
-    """The rule applied to all facts known. `now` decides only whether the last period has begun."""
+    """The rule applied to all facts known. `now` decides only which periods have begun."""
     ends = subscription.ends(rules)
     others = _credited_by_others(subscription)
     lines = subscription.line_ids
+    if ends.history and rules.at(now).charges == "implied":
+        implied = implied_charges(subscription, ends, now)
+        subscription = replace(subscription, charges={**implied, **subscription.charges})
     charges = {
         charge.charge_id: _settled(subscription, charge, ends, others.get(charge.charge_id, ZERO), lines)
         for charge in subscription.charges.values()
@@ -92,10 +95,10 @@ def settle(subscription: Subscription, now: datetime, rules: Rules) -> Settlemen
         end = ends.of(line)
         for period in sorted(_periods(subscription, charges, line, end, now)) if end is not None else ():
             assert end is not None  # noqa: S101  narrows the type
-            if period.cut_by(end.end_date):
-                cuts[period, line] = end
-            elif period.start >= end.end_date:
+            if period.start >= end.end_date:
                 stopped.append((period, line))
+            elif end.paid_until < start_of_day(period.end, subscription.agreement.time_zone):
+                cuts[period, line] = end
     return Settlement(ends.whole, ends.lines, charges, cuts, tuple(stopped))
 
 
@@ -138,7 +141,7 @@ def _kept(
         return full, WHOLE if charge.window is None else _all_of(charge.window)
     if charge.window.end <= subscription.calendar.containing(end.last_active_day).start:
         return full, _all_of(charge.window)  # closed while the subscription lived
-    part = portion(subscription, charge, charge.window, drawn_at, end.end_date)
+    part = portion(subscription, charge, charge.window, drawn_at, end)
     zone = subscription.agreement.time_zone
     inside = charge.window.start < end.end_date and end.access_ends_at < start_of_day(charge.window.end, zone)
     match end.settlement:

@@ -46,7 +46,11 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One charge of an invoice with every statement made of it, oldest first."""
+    """One charge of an invoice with every statement made of it, oldest first.
+
+    `window` is the local days it is for, `instants` the same where it was given to the second. One
+    that is implied was not reported by anybody and has ids of ours only.
+    """
 
     charge_id: str
     invoice_id: str
@@ -55,6 +59,8 @@ class Charge:
     window: Period | None
     taxed: bool
     statements: tuple[Statement, ...]
+    instants: tuple[datetime, datetime] | None = None
+    implied: bool = False
     voided: bool = False
     corrects_charge_id: str | None = None
     settles_adjustment_id: str | None = None
@@ -123,6 +129,15 @@ class Ends:
         """The ends of their own that lines have now."""
         return {line: end for line, end in self.history[-1][2].items() if end is not None} if self.history else {}
 
+    @property
+    def earliest(self) -> End | None:
+        """The earliest end that has ever held for anything."""
+        found: End | None = None
+        for _, whole, lines in self.history:
+            for end in (whole, *lines.values()):
+                found = earlier(found, end)
+        return found
+
     def of(self, line: str) -> End | None:
         """The end that holds for a line now: its own, but never later than that of the whole."""
         return earlier(self.whole, self.lines.get(line))
@@ -139,14 +154,14 @@ class Told:
     """What has been published: the other side of every subtraction.
 
     `end` is that of the whole, `line_ends` those of single lines. `cuts` holds each shortened period
-    of a line with the date it was shortened to, `stopped` the renewals of a line published as
+    of a line with the instant it was shortened to, `stopped` the renewals of a line published as
     cancelled, `levels` what was last published of each charge.
     """
 
     sequence: int = 0
     end: End | None = None
     line_ends: dict[str, End] = field(default_factory=dict)
-    cuts: tuple[tuple[Stretch, date], ...] = ()
+    cuts: tuple[tuple[Stretch, datetime], ...] = ()
     stopped: tuple[Stretch, ...] = ()
     levels: dict[str, Level] = field(default_factory=dict)
     adjustments: tuple[Adjustment, ...] = ()
@@ -375,12 +390,15 @@ def _stated(subscription: Subscription, fact: InvoiceStated, line: ChargeLine, t
     statement = Statement(time, fact.state, line.amount)
     if earlier and (earlier[-1].state, earlier[-1].amount) == (statement.state, statement.amount):
         earlier = earlier[:-1]
+    window = _window(before if earlier else None, line, subscription.agreement.time_zone)
+    instants = before.instants if before is not None and before.window == window else _instants(line)
     return Charge(
         charge_id=line.charge_id,
         invoice_id=fact.invoice_id,
         line_id=line.line_id,
         kind=line.kind,
-        window=_window(before if earlier else None, line, subscription.agreement.time_zone),
+        window=window,
+        instants=instants,
         taxed=line.taxed,
         statements=(*earlier, statement),
         corrects_charge_id=line.corrects_charge_id,
@@ -396,3 +414,10 @@ def _window(before: Charge | None, line: ChargeLine, time_zone: str) -> Period |
     earlier = before.window if before is not None else None
     within = earlier is not None and earlier.start == stated.start and stated.end <= earlier.end
     return earlier if within else stated
+
+
+def _instants(line: ChargeLine) -> tuple[datetime, datetime] | None:
+    """The instants a charge was given for, if it was."""
+    if isinstance(line.start, datetime) and isinstance(line.end, datetime):
+        return line.start, line.end
+    return None

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from service.domain import facts
 from service.domain.money import Amount, exponent, minor_units
 from service.domain.periods import Duration, zone
-from service.domain.policy import Policy
+from service.domain.policy import Language, Policy
 
 
 def _written_as(pattern: str) -> Callable[[object], object]:
@@ -155,6 +155,7 @@ class SubscriptionActivated(Input):
     lines: Annotated[list[Line], Field(min_length=1)]
     trial_end_date: Day | None = None
     terms: Terms | None = None
+    language: Language | None = None
 
     def body(self, currency: str, event_id: str) -> facts.Activated:  # noqa: ARG002, D102
         return facts.Activated(
@@ -167,6 +168,7 @@ class SubscriptionActivated(Input):
             billing=self.billing,
             lines=tuple(line.line(self.currency) for line in self.lines),
             trial_end_date=self.trial_end_date,
+            language=self.language,
             terms=None if self.terms is None else self.terms.terms(),
         )
 
@@ -405,21 +407,25 @@ class CancellationPolicySet(_Model):
 
     tenant_id: Text = "default"
     settlement: Literal["prorate", "full-period", "refund-period"] = "prorate"
-    proration: Literal["day"] = "day"
+    proration: Literal["day", "second"] = "day"
     day_of_cancellation: Literal["active", "free"] = "active"
     rounding: Literal["half-up", "half-even"] = "half-up"
     on_early_end: Literal["move", "refuse"] = "move"
     earliest_backdate_days: Annotated[int, Field(ge=0, le=36_600)] = 366
-    charges: Literal["reported"] = "reported"
+    charges: Literal["reported", "implied"] = "reported"
+    language: Language = "en"
 
     def policy(self) -> Policy:
         """The policy it sets."""
         return Policy(
             settlement=self.settlement,
+            proration=self.proration,
             day_of_cancellation=self.day_of_cancellation,
             rounding=self.rounding,
             on_early_end=self.on_early_end,
             earliest_backdate_days=self.earliest_backdate_days,
+            charges=self.charges,
+            language=self.language,
         )
 
 

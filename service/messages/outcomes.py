@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -12,7 +12,8 @@ from service.domain.ends import End
 from service.domain.money import decimal
 from service.domain.outcomes import RefusalCode
 from service.domain.periods import Period as DomainPeriod
-from service.domain.periods import zone
+from service.domain.periods import local_date, start_of_day, zone
+from service.domain.policy import Proration
 from service.domain.settlement import Settled
 from service.domain.subscription import Adjustment, Cause, Subscription
 from service.domain.timeline import ShownPrice, Status, Timeline
@@ -41,18 +42,18 @@ class Outcome(_Model):
 
 
 class Period(_Model):
-    """Local dates `[start, end)`: the end is the first date outside."""
+    """Local dates `[start, end)`, the end being the first date outside; by the second, two instants."""
 
-    start: date
-    end: date
+    start: date | datetime
+    end: date | datetime
 
 
 class Active(_Model):
-    """Active days of all days of the period."""
+    """Active days of all days of the period; by the second, seconds of seconds."""
 
     numerator: int
     denominator: int
-    unit: Literal["day"] = "day"
+    unit: Proration = "day"
 
 
 class ChargeChange(_Model):
@@ -125,20 +126,23 @@ class Calculation(_Model):
     kept: Money
     active: int
     total: int
-    unit: Literal["day"] = "day"
+    unit: Proration = "day"
     text: str
 
 
 class CreditAdjustment(Outcome):
-    """An issued charge is to be credited or debited by `amount`, of which `tax_amount` is tax."""
+    """An issued charge is to be credited or debited by `amount`, of which `tax_amount` is tax.
+
+    Where invoicing reports no charges, line and period say what it is for, and invoice and charge are null.
+    """
 
     adjustment_id: str
     direction: Literal["credit", "debit"]
     amount: Money
     tax_amount: Money
     currency: str
-    invoice_id: str
-    charge_id: str
+    invoice_id: str | None
+    charge_id: str | None
     line_id: str | None
     period: Period | None
     settlement: Settlement
@@ -229,8 +233,8 @@ class TimelineCharge(_Model):
     the charge it corrects or the adjustment it settles.
     """
 
-    charge_id: str
-    invoice_id: str
+    charge_id: str | None
+    invoice_id: str | None
     line_id: str | None
     kind: str
     period: Period | None
@@ -247,8 +251,8 @@ class TimelineAdjustment(_Model):
 
     adjustment_id: str
     sequence: int
-    charge_id: str
-    invoice_id: str
+    charge_id: str | None
+    invoice_id: str | None
     direction: Literal["credit", "debit"]
     amount: Money
     tax_amount: Money
@@ -406,24 +410,31 @@ class _Writer:
             "settlement": end.settlement,
         }
 
-    def _period(self, period: DomainPeriod) -> Period:
-        return Period(start=period.start, end=period.end)
+    def _period(self, period: DomainPeriod, proration: Proration = "day") -> Period:
+        if proration == "day":
+            return Period(start=period.start, end=period.end)
+        start, end = (
+            start_of_day(day, self._agreement.time_zone).astimezone(self._zone) for day in (period.start, period.end)
+        )
+        return Period(start=start, end=end)
 
     def _period_changed(self, body: domain.PeriodChanged) -> PeriodShortened | PeriodRestored:
-        to = DomainPeriod(body.period.start, body.ends)
+        period = self._period(body.period, body.proration)
+        until = body.until if body.proration == "second" else local_date(body.until, self._agreement.time_zone)
+        to = Period(start=period.start, end=until.astimezone(self._zone) if isinstance(until, datetime) else until)
         fields: dict[str, Any] = {
             **self._head,
             "currency": self._agreement.currency,
             "line_ids": list(body.line_ids),
-            "period": self._period(body.period),
+            "period": period,
             "end_date": None if body.end is None else body.end.end_date,
             "last_active_day": None if body.end is None else body.end.last_active_day,
-            "active": Active(numerator=to.days, denominator=body.period.days),
+            "active": Active(numerator=_length(to), denominator=_length(period), unit=body.proration),
             "charges": [self._change(charge) for charge in body.charges],
         }
         if body.type == "period-shortened":
-            return PeriodShortened(**fields, shortened_to=self._period(to))
-        return PeriodRestored(**fields, restored_to=self._period(to))
+            return PeriodShortened(**fields, shortened_to=to)
+        return PeriodRestored(**fields, restored_to=to)
 
     def _change(self, charge: domain.ChargeChange) -> ChargeChange:
         return ChargeChange(
@@ -453,6 +464,7 @@ class _Writer:
                 kept=self._money(body.kept.gross),
                 active=body.active,
                 total=body.total,
+                unit=body.proration,
                 text=adjustment.text,
             ),
         )
@@ -462,8 +474,8 @@ class _Writer:
         amount = adjustment.amount if credit else -adjustment.amount
         return {
             "adjustment_id": adjustment.adjustment_id,
-            "charge_id": adjustment.charge_id,
-            "invoice_id": adjustment.invoice_id,
+            "charge_id": adjustment.charge_id if adjustment.invoice_id else None,
+            "invoice_id": adjustment.invoice_id or None,
             "direction": "credit" if credit else "debit",
             "amount": self._money(amount.gross),
             "tax_amount": self._money(amount.tax),
@@ -489,8 +501,8 @@ class _Writer:
         charge = settled.charge
         counts = charge.kind != "credit" and charge.settles_adjustment_id is None
         return TimelineCharge(
-            charge_id=charge.charge_id,
-            invoice_id=charge.invoice_id,
+            charge_id=None if charge.implied else charge.charge_id,
+            invoice_id=None if charge.implied else charge.invoice_id,
             line_id=charge.line_id,
             kind=charge.kind,
             period=None if charge.window is None else self._period(charge.window),
@@ -501,3 +513,10 @@ class _Writer:
             credited=self._money(settled.credit.gross),
             credited_by_others=self._money(settled.credited_by_others.gross),
         )
+
+
+def _length(period: Period) -> int:
+    """Days of a period of dates, seconds of one of instants."""
+    if isinstance(period.start, datetime) and isinstance(period.end, datetime):
+        return int((period.end - period.start).total_seconds())
+    return (period.end - period.start).days

@@ -42,7 +42,7 @@ from service.domain.outcomes import (
     RenewalChanged,
     StatusChanged,
 )
-from service.domain.periods import Duration, Period
+from service.domain.periods import Duration, Period, local_date
 from service.domain.policy import Rules
 from service.domain.subscription import Subscription
 
@@ -212,7 +212,9 @@ class Life:
                 return f"{done}: ends {body.end.end_date}, last active day {body.end.last_active_day}"
             case PeriodChanged():
                 done = body.type.removeprefix("period-")
-                return f"{_named(body.period)} {done} to {body.ends}{self._changes(body.charges)}"
+                return (
+                    f"{_named(body.period)} {done} to {local_date(body.until, self.zone)}{self._changes(body.charges)}"
+                )
             case RenewalChanged():
                 done = body.type.removeprefix("renewal-")
                 invoice = f", {body.invoice_id}" if body.invoice_id else ""

@@ -39,7 +39,7 @@ from service.domain.outcomes import (
     StatusChanged,
     Withdrawn,
 )
-from service.domain.periods import DAY, Duration, Period, Schedule
+from service.domain.periods import DAY, Duration, Period, Schedule, local_date
 from service.domain.policy import Policy, Rules
 from service.domain.settlement import settle
 from service.domain.timeline import timeline
@@ -138,6 +138,7 @@ class Script:
 class Reader:
     """What somebody knows who reads the outcomes and nothing else."""
 
+    zone: str
     end: date | None = None
     ended: bool = False
     told: dict[str, Amount] = field(default_factory=dict)
@@ -156,8 +157,8 @@ class Reader:
                 self.end = None
             case PeriodChanged() as changed:
                 self._amounts(changed)
-                self.shortened[changed.period] = changed.ends
-                if changed.ends == changed.period.end:
+                self.shortened[changed.period] = local_date(changed.until, self.zone)
+                if self.shortened[changed.period] == changed.period.end:
                     del self.shortened[changed.period]
             case RenewalChanged() as changed:
                 self._amounts(changed)
@@ -204,7 +205,7 @@ class Lived:
             activated_at=self._at(0),
             rules=rules,
         )
-        self.reader = Reader()
+        self.reader = Reader(script.zone)
         self.read = 0
         self.billed: dict[str, Amount] = {}
         self.others: dict[str, Amount] = {}
