@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Coroutine
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TextIO
 
@@ -29,6 +30,9 @@ from service.flow import utc_now
 from service.local import LocalError, servers
 from service.local.jars import cache
 from service.messages.outcomes import SubscriptionTimeline, snapshot
+from service.ops import preview as previewing
+from service.ops.report import report
+from service.ops.verify import Scope
 from service.settings import Settings, SettingsError, Topics, load
 from service.store import policies, subscriptions
 from service.store.migrate import migrate as apply_migrations
@@ -93,6 +97,41 @@ def show_timeline(
         typer.echo(shown.model_dump_json(indent=2))
     else:
         Console().print(draw(shown))
+
+
+@cli.command()
+def preview(
+    subscription: Annotated[str, typer.Argument(help="The id of the subscription.")],
+    tenant: Annotated[str, typer.Option(help="The tenant it belongs to.")] = "default",
+    date: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="An end date as well: the first day not active.")
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show what each way to end a subscription would come to today, side by side; nothing is asked for."""
+    settings, _ = _settings()
+    day = None if date is None else date.date()
+    shown = _finish(previewing.read(settings, (tenant, subscription), day, utc_now()))
+    if shown is None:
+        _stop(f"There is no subscription {subscription} of tenant {tenant}.")
+    if as_json:
+        typer.echo(json.dumps(previewing.document(shown), indent=2))
+    else:
+        Console().print(previewing.draw(shown))
+
+
+@cli.command()
+def verify(
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant's subscriptions.")] = None,
+    subscription: Annotated[str | None, typer.Option(help="Only the subscription with this id.")] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Recompute every subscription from its facts and name what is stored or published otherwise; 1 if anything is."""
+    settings, names = _settings()
+    if _finish(report(settings, names, Scope(tenant, subscription), Console(), as_json=as_json)):
+        raise typer.Exit(1)
 
 
 @cli.command("topics")

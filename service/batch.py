@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from uuid import NAMESPACE_URL, uuid5
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -25,14 +24,11 @@ from service.domain.decide import (
     unheard_of,
 )
 from service.domain.facts import Activated, Command, Fact, Received
-from service.domain.outcomes import Outcome
 from service.domain.policy import Rules
 from service.domain.subscription import Subscription
-from service.domain.timeline import timeline
-from service.messages.envelope import Envelope, UnreadableError, decode, headers
+from service.messages.envelope import Envelope, UnreadableError, decode
 from service.messages.inputs import CancellationCommand, CancellationPolicySet, Input, SubscriptionActivated
-from service.messages.outcomes import OUTCOMES, message, rejection, snapshot
-from service.messages.outcomes import Outcome as Message
+from service.outgoing import Origin, clock_origin, digest, drawn, event_origin, outcomes, refusal
 from service.settings import Settings, Topics
 from service.store.inbox import event_key
 from service.store.policies import Policies, StoredPolicy
@@ -40,6 +36,9 @@ from service.store.records import Incoming, Outgoing
 from service.store.subscriptions import Key, Parked, StoredFact
 
 log = structlog.get_logger(__name__)
+
+CLOCK = "clock"
+"""The type under which what the clock brought about stands among the facts."""
 
 _PUT_OFF = timedelta(minutes=10)
 """How long a subscription whose tick fails is left alone."""
@@ -92,7 +91,8 @@ class Batch:
     """Decisions in the order of arrival, and all that is to be written for them.
 
     `known` are the locked subscriptions, `claimed` the contents under which each event was taken in
-    before, `waiting` the records that a subscription activated in this batch has been waited for with.
+    before, `waiting` the records that a subscription activated in this batch has been waited for with,
+    `digests` what remembers all that has been published.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917  what the transaction has read
@@ -104,11 +104,13 @@ class Batch:
         known: Mapping[Key, Subscription | None] | None = None,
         claimed: Mapping[bytes, set[bytes]] | None = None,
         waiting: Mapping[Key, list[Parked]] | None = None,
+        digests: Mapping[Key, bytes] | None = None,
     ) -> None:
         self.now = now
         self.published: list[Outgoing] = []
         self.facts: list[StoredFact] = []
         self.policies: list[StoredPolicy] = []
+        self.digests = dict(digests or {})
         self._policies = dict(policies)
         self._settings, self._topics = settings, topics
         self._known = dict(known or {})
@@ -153,12 +155,16 @@ class Batch:
     def tick(self, subscription: Subscription) -> None:
         """What the clock brings about for a subscription that is due."""
         key = (subscription.tenant_id, subscription.subscription_id)
-        origin = _Origin(f"clock\n{key}\n{subscription.told.sequence}", "clock")
         try:
-            self._keep(key, origin, tick(subscription, self.now, self._rules(key)))
+            decision = tick(subscription, self.now, self._rules(key))
+            self._keep(key, clock_origin(subscription), decision)
         except Exception:  # whatever it is, its neighbours go on
             log.exception("tick-failed", tenant_id=key[0], subscription_id=key[1])
             self._changed[key] = (subscription, self.now + _PUT_OFF)
+        else:
+            if decision.subscription != subscription:
+                data = clock_data(self._settings.seal_grace)
+                self.facts.append(self._fact(key, (CLOCK, CLOCK, CLOCK), self.now, data))
 
     def expire(self, parked: Sequence[Parked]) -> None:
         """Answers what has waited too long: a command is refused, a fact set aside."""
@@ -167,19 +173,15 @@ class Batch:
             if isinstance(event, Envelope) and isinstance(event.data, CancellationCommand):
                 command = event.data.body("", event.id)
                 outcome = unheard_of(_received(event, self.now, command), command)
-                self._publish(_origin(event), 0, waited.key, outcome, rejection(*waited.key, outcome))
+                self.published.append(refusal(self._topics, _origin(event), waited.key, outcome))
             else:
                 reason = UnreadableError("unknown-subscription", "nobody has activated this subscription in time")
                 self._set_aside(waited.record, reason)
 
     def close(self) -> None:
         """Adds the snapshots: one per subscription, whatever happened to it in this batch."""
-        for subscription, _ in self._changed.values():
-            key = (subscription.tenant_id, subscription.subscription_id)
-            told = snapshot(timeline(subscription, self.now, self._rules(key)))
-            last = subscription.entries[-1]
-            origin = _Origin(f"{key}\n{len(subscription.entries)}\n{told.sequence}\n{last.event_id}", last.event_id)
-            self._send("subscription-timeline", origin, 0, key, self.now, told)
+        for key, (subscription, _) in self._changed.items():
+            self.published.append(drawn(self._topics, subscription, self.now, self._rules(key)))
 
     def _decide(self, record: Incoming, event: Envelope, data: Input, key: Key, *, conflict: bool = False) -> None:
         subscription, rules = self._known[key], self._rules(key)
@@ -203,35 +205,26 @@ class Batch:
             log.exception("decision-failed", tenant_id=key[0], subscription_id=key[1], event_id=event.id)
             self._set_aside(record, UnreadableError("decision-failed", f"{type(error).__name__}: {error}"))
         else:
-            stored = StoredFact(key, event.source, event.id, event.type, event.time, self.now, event.raw)
-            self.facts.append(stored)
+            named = (event.source, event.id, event.type)
+            self.facts.append(self._fact(key, named, event.time, event.raw, conflicting=conflict))
 
-    def _keep(self, key: Key, origin: _Origin, decision: Decision) -> None:
+    def _keep(self, key: Key, origin: Origin, decision: Decision) -> None:
         """Adopts a decision, all of it or, when something in it cannot be written, nothing."""
         subscription = decision.subscription
         due = due_at(subscription, self._rules(key))
-        messages = [(outcome, message(subscription, outcome)) for outcome in decision.outcomes]
-        for index, (outcome, written) in enumerate(messages):
-            self._publish(origin, index, key, outcome, written)
+        records = outcomes(self._topics, origin, decision)
+        self.published += records
+        if records:
+            self.digests[key] = digest(self.digests.get(key, b""), records)
         self._known[key] = subscription
         self._changed[key] = (subscription, due)
 
-    def _publish(self, origin: _Origin, index: int, key: Key, outcome: Outcome, written: Message) -> None:
-        self._send(outcome.body.type, origin, index, key, outcome.time, written)
-
-    def _send(self, name: str, origin: _Origin, index: int, key: Key, time: datetime, written: Message) -> None:
-        event_id = uuid5(NAMESPACE_URL, f"{origin.name}\n{name}\n{index}")
-        attributes = headers(
-            event_id=str(event_id),
-            event_type=name,
-            subject=key[1],
-            time=time,
-            caused_by=origin.event_id,
-            trace=origin.trace,
-        )
-        value = written.model_dump_json().encode()
-        topic = self._topics.named(OUTCOMES[name][0])
-        self.published.append(Outgoing(topic, ":".join(key).encode(), value, attributes, self.now))
+    def _fact(
+        self, key: Key, named: tuple[str, str, str], time: datetime, data: bytes, *, conflicting: bool = False
+    ) -> StoredFact:
+        """What was decided on, to be decided on again; `named` is its source, id and type."""
+        count = len(self._policies.get(key[0], ()))
+        return StoredFact(key, *named, time, self.now, data, count, conflicting)
 
     def _set_aside(self, record: Incoming, why: UnreadableError | Envelope) -> None:
         """A dead letter: the original bytes, and why."""
@@ -270,18 +263,19 @@ class Batch:
         self._decide(parked.record, event, event.data, parked.key)
 
 
-@dataclass(frozen=True, slots=True)
-class _Origin:
-    """What caused an outcome: `name` makes the outcome's id, the rest goes into its headers."""
-
-    name: str
-    event_id: str
-    trace: tuple[tuple[str, str], ...] = ()
+def clock_data(grace: timedelta) -> bytes:
+    """What the clock decided by, besides the time: the setting may have changed when it is decided once more."""
+    return f'{{"grace":{grace.total_seconds()}}}'.encode()
 
 
-def _origin(event: Envelope) -> _Origin:
-    return _Origin(f"{event.source}\n{event.id}\n{event.content.hex()}", event.id, event.trace)
+def received(named: tuple[str, str, str], time: datetime, now: datetime, body: Fact | Command) -> Received:
+    """An input as it is decided on, with its time in UTC: how it was written is not kept, and decides nothing."""
+    return Received(*named, time.astimezone(UTC), now, body)
+
+
+def _origin(event: Envelope) -> Origin:
+    return event_origin(event.source, event.id, event.content, event.trace)
 
 
 def _received(event: Envelope, now: datetime, body: Fact | Command) -> Received:
-    return Received(event.source, event.id, event.type, event.time, now, body)
+    return received((event.source, event.id, event.type), event.time, now, body)

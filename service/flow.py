@@ -58,12 +58,12 @@ class Flow:
             arrivals = [read(record, now) for record in unseen]
             claimed = await inbox.claim(connection, (a.claim for a in arrivals if a.claim is not None), now)
             keys = {arrival.key for arrival in arrivals if arrival.key is not None}
-            known = await subscriptions.lock(connection, keys, now)
+            known, digests = await subscriptions.lock(connection, keys, now)
             activated = {a.key for a in arrivals if a.activates and a.key is not None and known[a.key] is None}
             waiting = await subscriptions.unpark(connection, activated)
             tenants = {arrival.tenant for arrival in arrivals if arrival.tenant is not None}
             set_before = await policies.read(connection, tenants)
-            batch = Batch(self.settings, self.topics, now, set_before, known, claimed, waiting)
+            batch = Batch(self.settings, self.topics, now, set_before, known, claimed, waiting, digests)
             for arrival in arrivals:
                 batch.take(arrival)
             await self._write(connection, batch)
@@ -78,15 +78,15 @@ class Flow:
         """
         now = self.clock()
         async with self.pool.acquire() as connection, connection.transaction():
-            due = await subscriptions.lock_due(connection, now, limit)
+            due, digests = await subscriptions.lock_due(connection, now, limit)
             set_before = await policies.read(connection, {subscription.tenant_id for subscription in due})
-            batch = Batch(self.settings, self.topics, now, set_before)
+            batch = Batch(self.settings, self.topics, now, set_before, digests=digests)
             for subscription in due:
                 batch.tick(subscription)
             await self._write(connection, batch)
         async with self.pool.acquire() as connection, connection.transaction():
             keys = await subscriptions.expired(connection, now, limit)
-            known = await subscriptions.lock(connection, keys, now)
+            known, _ = await subscriptions.lock(connection, keys, now)
             unheard = [key for key in keys if known[key] is None]
             batch = Batch(self.settings, self.topics, now, {}, known)
             for parked in (await subscriptions.unpark_expired(connection, unheard, now)).values():
@@ -96,7 +96,7 @@ class Flow:
 
     async def _write(self, connection: asyncpg.Connection, batch: Batch) -> None:
         batch.close()
-        await subscriptions.save(connection, batch.changed, batch.now)
+        await subscriptions.save(connection, batch.changed, batch.digests, batch.now)
         await subscriptions.keep_facts(connection, batch.facts)
         await subscriptions.park(connection, batch.parked)
         await policies.add(connection, batch.policies, batch.now)

@@ -223,7 +223,7 @@ def _told(entry: TimelineEntry) -> Text:
 
 
 def _place(charge: TimelineCharge) -> tuple[bool, date, str]:
-    return charge.period is None, date.max if charge.period is None else charge.period.start, charge.charge_id
+    return charge.period is None, date.max if charge.period is None else charge.period.start, charge.charge_id or ""
 
 
 def _table(title: str) -> Table:

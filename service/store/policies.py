@@ -23,6 +23,12 @@ from policy
 where tenant_id = any($1::text [])
 order by tenant_id, time, position
 """
+_READ_RECORDED = """
+select tenant_id, time, data
+from policy
+where tenant_id = any($1::text [])
+order by tenant_id, position
+"""
 _TOUCH = """
 update subscription
 set due_at = least(due_at, $2)
@@ -44,11 +50,20 @@ class StoredPolicy:
 
 async def read(connection: asyncpg.Connection, tenants: Iterable[str]) -> Policies:
     """The policies of these tenants."""
-    found: Policies = {}
-    for row in await connection.fetch(_READ, sorted(set(tenants))):
-        policy = _POLICY.validate_json(row["data"])
-        found[row["tenant_id"]] = (*found.get(row["tenant_id"], ()), (row["time"], policy))
-    return found
+    return _by_tenant(await connection.fetch(_READ, sorted(set(tenants))))
+
+
+async def recorded(connection: asyncpg.Connection, tenants: Iterable[str]) -> Policies:
+    """The policies of these tenants in the order they were recorded; `known_then` says which held at a decision."""
+    return _by_tenant(await connection.fetch(_READ_RECORDED, sorted(set(tenants))))
+
+
+def known_then(policies: Sequence[tuple[datetime, Policy]], count: int) -> tuple[tuple[datetime, Policy], ...]:
+    """The policies, oldest first, that were known when only the first `count` of them had been recorded.
+
+    The policies of one tenant come over one partition, so they are recorded in the order they are committed.
+    """
+    return tuple(sorted(policies[:count], key=lambda timed: timed[0]))
 
 
 async def add(connection: asyncpg.Connection, policies: Sequence[StoredPolicy], now: datetime) -> None:
@@ -64,3 +79,11 @@ async def add(connection: asyncpg.Connection, policies: Sequence[StoredPolicy], 
         columns=["tenant_id", "time", "recorded_at", "source", "event_id", "data"],
     )
     await connection.execute(_TOUCH, sorted({policy.tenant_id for policy in policies}), now)
+
+
+def _by_tenant(rows: Iterable[asyncpg.Record]) -> Policies:
+    found: Policies = {}
+    for row in rows:
+        policy = _POLICY.validate_json(row["data"])
+        found[row["tenant_id"]] = (*found.get(row["tenant_id"], ()), (row["time"], policy))
+    return found

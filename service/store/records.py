@@ -32,6 +32,11 @@ class Outgoing:
     headers: Headers
     created_at: datetime
 
+    @property
+    def event_id(self) -> str:
+        """The id of the event it is."""
+        return (dict(self.headers).get("ce_id") or b"").decode(errors="replace")
+
     def shard(self, shards: int) -> int:
         """The relay shard this record goes through: the same for the same key."""
         return crc32(self.key or b"") % shards

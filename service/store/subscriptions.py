@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import TypeAlias
 
 import asyncpg
@@ -16,6 +17,9 @@ from service.store.records import Incoming, flatten, unflatten
 Key: TypeAlias = tuple[str, str]
 """Tenant id and subscription id."""
 
+Digests: TypeAlias = dict[Key, bytes]
+"""Of all outcomes published for a subscription; none published is no digest."""
+
 _STATE = TypeAdapter(Subscription)
 
 _PLACE = """
@@ -26,14 +30,14 @@ order by k.tenant_id, k.subscription_id
 on conflict do nothing
 """
 _LOCK = """
-select s.tenant_id, s.subscription_id, s.state
+select s.tenant_id, s.subscription_id, s.state, s.published
 from subscription s
 inner join unnest($1::text [], $2::text []) as k (tenant_id, subscription_id) using (tenant_id, subscription_id)
 order by s.tenant_id, s.subscription_id
 for update of s
 """
 _LOCK_DUE = """
-select tenant_id, subscription_id, state
+select tenant_id, subscription_id, state, published
 from subscription
 where due_at <= $1
 order by due_at
@@ -42,10 +46,16 @@ for update skip locked
 """
 _SAVE = """
 update subscription s
-set customer_id = n.customer_id, sequence = n.sequence, due_at = n.due_at, state = n.state::json, updated_at = $7
+set
+    customer_id = n.customer_id,
+    sequence = n.sequence,
+    due_at = n.due_at,
+    state = n.state::json,
+    published = n.published,
+    updated_at = $8
 from
-    unnest($1::text [], $2::text [], $3::text [], $4::bigint [], $5::timestamptz [], $6::text [])
-    as n (tenant_id, subscription_id, customer_id, sequence, due_at, state)
+    unnest($1::text [], $2::text [], $3::text [], $4::bigint [], $5::timestamptz [], $6::text [], $7::bytea [])
+    as n (tenant_id, subscription_id, customer_id, sequence, due_at, state, published)
 where s.tenant_id = n.tenant_id and s.subscription_id = n.subscription_id
 """
 _UNPARK = """
@@ -78,7 +88,11 @@ _READ = "select state from subscription where tenant_id = $1 and subscription_id
 
 @dataclass(frozen=True, slots=True)
 class StoredFact:
-    """One thing that was taken in, as it is kept. `data` is the event's data as JSON."""
+    """One thing that was decided on, as it is kept, with all else that the decision depended on.
+
+    `data` is the event's data as JSON, `policies` how many of the tenant's policies had been
+    recorded by then, `conflicting` that the event's id had been used before with other content.
+    """
 
     key: Key
     source: str
@@ -87,6 +101,16 @@ class StoredFact:
     time: datetime
     recorded_at: datetime
     data: bytes
+    policies: int
+    conflicting: bool = False
+
+    @property
+    def digest(self) -> bytes:
+        """All of it in 16 bytes."""
+        times = (instant.astimezone(UTC).isoformat() for instant in (self.time, self.recorded_at))
+        flags = (str(self.policies), str(self.conflicting))
+        parts = (*self.key, self.source, self.event_id, self.type, *times, *flags)
+        return blake2b("\0".join(parts).encode() + b"\0" + self.data, digest_size=16).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +123,9 @@ class Parked:
     expires_at: datetime
 
 
-async def lock(connection: asyncpg.Connection, keys: Iterable[Key], now: datetime) -> dict[Key, Subscription | None]:
+async def lock(
+    connection: asyncpg.Connection, keys: Iterable[Key], now: datetime
+) -> tuple[dict[Key, Subscription | None], Digests]:
     """The subscriptions, locked in the order of their keys; None for one that nobody has activated yet.
 
     A row is made for it all the same, so that a request that waits and the activation it waits for cannot miss
@@ -108,17 +134,20 @@ async def lock(connection: asyncpg.Connection, keys: Iterable[Key], now: datetim
     tenants, ids = _columns(keys)
     await connection.execute(_PLACE, tenants, ids, now)
     rows = await connection.fetch(_LOCK, tenants, ids)
-    return {(row["tenant_id"], row["subscription_id"]): _state(row["state"]) for row in rows}
+    return {_key(row): None if row["state"] is None else read_state(row["state"]) for row in rows}, _digests(rows)
 
 
-async def lock_due(connection: asyncpg.Connection, now: datetime, limit: int) -> list[Subscription]:
+async def lock_due(connection: asyncpg.Connection, now: datetime, limit: int) -> tuple[list[Subscription], Digests]:
     """The subscriptions whose time has come, oldest first; those another worker holds are passed over."""
     rows = await connection.fetch(_LOCK_DUE, now, limit)
-    return [state for row in rows if (state := _state(row["state"])) is not None]
+    return [read_state(row["state"]) for row in rows if row["state"] is not None], _digests(rows)
 
 
 async def save(
-    connection: asyncpg.Connection, subscriptions: Sequence[tuple[Subscription, datetime | None]], now: datetime
+    connection: asyncpg.Connection,
+    subscriptions: Sequence[tuple[Subscription, datetime | None]],
+    digests: Digests,
+    now: datetime,
 ) -> None:
     """Writes subscriptions back, each with the instant it is next due."""
     if not subscriptions:
@@ -130,14 +159,30 @@ async def save(
         [s.agreement.customer_id for s, _ in subscriptions],
         [s.told.sequence for s, _ in subscriptions],
         [due for _, due in subscriptions],
-        [_STATE.dump_json(s).decode() for s, _ in subscriptions],
+        [state_json(s) for s, _ in subscriptions],
+        [digests.get((s.tenant_id, s.subscription_id)) for s, _ in subscriptions],
         now,
     )
 
 
 async def read(connection: asyncpg.Connection, key: Key) -> Subscription | None:
     """One subscription, not locked."""
-    return _state(await connection.fetchval(_READ, *key))
+    text = await connection.fetchval(_READ, *key)
+    return None if text is None else read_state(text)
+
+
+def state_json(subscription: Subscription) -> str:
+    """A subscription as its row holds it."""
+    return _STATE.dump_json(subscription).decode()
+
+
+def read_state(text: str) -> Subscription:
+    """The subscription that `state_json` wrote.
+
+    Raises:
+        ValueError: it wrote no such thing.
+    """
+    return _STATE.validate_json(text)
 
 
 async def keep_facts(connection: asyncpg.Connection, facts: Sequence[StoredFact]) -> None:
@@ -145,8 +190,17 @@ async def keep_facts(connection: asyncpg.Connection, facts: Sequence[StoredFact]
     if facts:
         await connection.copy_records_to_table(
             "fact",
-            records=[(*f.key, f.source, f.event_id, f.type, f.time, f.recorded_at, f.data) for f in facts],
-            columns=["tenant_id", "subscription_id", "source", "event_id", "type", "time", "recorded_at", "data"],
+            records=[
+                (
+                    *(*f.key, f.source, f.event_id, f.type, f.time, f.recorded_at, f.data),
+                    *(f.policies, f.conflicting, f.digest),
+                )
+                for f in facts
+            ],
+            columns=[
+                *("tenant_id", "subscription_id", "source", "event_id", "type", "time", "recorded_at", "data"),
+                *("policies", "conflicting", "digest"),
+            ],
         )
 
 
@@ -211,8 +265,12 @@ def _by_key(rows: Iterable[asyncpg.Record]) -> dict[Key, list[Parked]]:
     return taken
 
 
-def _state(text: str | None) -> Subscription | None:
-    return None if text is None else _STATE.validate_json(text)
+def _digests(rows: Iterable[asyncpg.Record]) -> Digests:
+    return {_key(row): row["published"] for row in rows if row["published"] is not None}
+
+
+def _key(row: asyncpg.Record) -> Key:
+    return row["tenant_id"], row["subscription_id"]
 
 
 def _columns(keys: Iterable[Key] | Mapping[Key, object]) -> tuple[list[str], list[str]]:

@@ -1,0 +1,95 @@
+"""What a cancellation would come to, before anybody has asked for it."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from service.domain.money import ZERO
+from service.domain.outcomes import RenewalChanged, StatusChanged
+from service.domain.policy import Policy, Rules
+from service.domain.preview import Preview, modes, preview
+from tests.domain.examples import Life, charge, on, paid_november
+
+NOON = "2026-11-12 12:00"
+DAY = date(2026, 11, 21)
+
+
+def previewed(life: Life, at: str = NOON, day: date | None = DAY) -> dict[str, Preview]:
+    return preview(life.subscription, modes(day), life.instant(at), life.rules)
+
+
+def quiet_november() -> Life:
+    return Life("2026-11-01", activated_at="2026-10-20 12:00")
+
+
+def half_paid_november() -> Life:
+    life = quiet_november()
+    life.issued("2026-11-01 08:00", "INV-1", charge("C1", "2026-11-01", "2026-12-01", "300.00"))
+    life.paid("2026-11-02 08:00", "INV-1", "150.00")
+    return life
+
+
+def november_cancelled_once() -> Life:
+    life = paid_november()
+    life.cancel("2026-11-05 12:00", on("2026-11-11"))
+    life.move("2026-11-06 12:00", on("2026-12-15"))
+    return life
+
+
+def november_kept_whole() -> Life:
+    life = paid_november()
+    life.rules = Rules(policies=((life.instant("2026-10-01 00:00"), Policy(settlement="full-period")),))
+    return life
+
+
+LIVES = [quiet_november, paid_november, half_paid_november, november_cancelled_once, november_kept_whole]
+
+
+@pytest.mark.parametrize("mode", modes(DAY))
+@pytest.mark.parametrize("of", LIVES, ids=lambda of: of.__name__)
+def test_what_is_previewed_is_what_then_comes(of: object, mode: str) -> None:
+    life: Life = of()  # type: ignore[operator]
+    promised, before = previewed(life)[mode], life.subscription
+    wish = modes(DAY)[mode].end
+    assert wish is not None
+    outcomes = len(life.outcomes)
+    life.cancel(NOON, wish, name="asked for")
+    came = [outcome.body for outcome in life.outcomes[outcomes:]]
+    given = [a.adjustment for a in life.adjustments if a.adjustment.sequence > before.told.sequence]
+    assert promised.credited == sum((adjustment.amount for adjustment in given), ZERO)
+    assert promised.offset == sum(adjustment.offset for adjustment in given)
+    assert promised.refundable == sum(adjustment.refundable for adjustment in given)
+    assert [promised.end] == [b.end for b in came if isinstance(b, StatusChanged)] or promised.end == before.told.end
+    stopped = [b.renewal for b in came if isinstance(b, RenewalChanged) and b.type == "renewal-cancelled"]
+    assert list(promised.renewals_stopped) == sorted(set(stopped))
+
+
+def test_every_mode_stands_beside_the_others_with_the_same_charges() -> None:
+    said = {
+        name: (str(each.end and each.end.end_date), each.kept.gross, each.credited.gross)
+        for name, each in previewed(paid_november()).items()
+    }
+    assert said == {
+        "immediately": ("2026-11-13", 12_000, 18_000),
+        "end-of-period": ("2026-12-01", 30_000, 0),
+        "end-of-invoiced": ("2026-12-01", 30_000, 0),
+        "end-of-term": ("2026-12-01", 30_000, 0),
+        "earliest": ("2026-11-13", 12_000, 18_000),
+        "on-date": ("2026-11-21", 20_000, 10_000),
+    }
+
+
+def test_a_wish_that_would_be_refused_says_why() -> None:
+    refused = previewed(paid_november(), day=date(2026, 10, 1))["on-date"]
+    assert refused.refusal is not None
+    assert refused.refusal[0] == "end-before-start"
+    assert refused.end is None
+
+
+def test_after_the_end_every_wish_is_refused() -> None:
+    life = paid_november()
+    life.cancel("2026-11-05 12:00", on("2026-11-11"))
+    said = [each.refusal and each.refusal[0] for each in previewed(life).values()]
+    assert said == ["already-ended"] * 6
