@@ -305,6 +305,17 @@ class Subscription:
         ]
         return max(ends, default=None)
 
+    @property
+    def carried_out(self) -> set[str]:
+        """The adjustments that the invoicing side has carried out with a charge of its own."""
+        return {c.settles_adjustment_id for c in self.charges.values() if c.settles_adjustment_id and c.billed}
+
+    @property
+    def open_adjustments(self) -> list[Adjustment]:
+        """The published adjustments that nobody has carried out yet, oldest first."""
+        done = self.carried_out
+        return [adjustment for adjustment in self.told.adjustments if adjustment.adjustment_id not in done]
+
     def of_invoice(self, invoice_id: str) -> list[Charge]:
         """The charges that stand on an invoice."""
         return [charge for charge in self.charges.values() if charge.invoice_id == invoice_id]

@@ -8,7 +8,6 @@ from typing import Literal, TypeAlias
 
 from service.domain.ends import End
 from service.domain.facts import Line
-from service.domain.money import ZERO
 from service.domain.periods import Period, local_date
 from service.domain.policy import Rules
 from service.domain.settlement import Settled, settle
@@ -119,5 +118,5 @@ def _pause(pause: Pause, end: End | None) -> ShownPause:
 
 def _adjustments(subscription: Subscription) -> tuple[tuple[Adjustment, bool], ...]:
     """Each adjustment, and whether the invoicing side has reported the charge that carries it out."""
-    settled = {c.settles_adjustment_id for c in subscription.charges.values() if c.billed != ZERO}
-    return tuple((a, a.adjustment_id in settled) for a in subscription.told.adjustments)
+    done = subscription.carried_out
+    return tuple((a, a.adjustment_id in done) for a in subscription.told.adjustments)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -24,7 +25,7 @@ from service.ops.replay import Judge, Replay
 from service.settings import Settings, Topics
 from service.store import policies
 from service.store.records import Outgoing, unflatten
-from service.store.subscriptions import Key, StoredFact, read_state, state_json
+from service.store.subscriptions import Key, StoredFact, open_since, read_state, state_json
 
 Waiting: TypeAlias = list[tuple[int, Outgoing]]
 
@@ -65,7 +66,7 @@ with page as (
     limit $5
 )
 
-select p.tenant_id, p.subscription_id, s.customer_id, s.sequence, s.due_at, s.state, s.published
+select p.tenant_id, p.subscription_id, s.customer_id, s.sequence, s.due_at, s.open_since, s.state, s.published
 from page p
 left join subscription s using (tenant_id, subscription_id)
 order by p.tenant_id, p.subscription_id
@@ -213,6 +214,7 @@ def _row(row: asyncpg.Record, replay: Replay) -> Iterator[tuple[str, str]]:
         "row.sequence": (row["sequence"], state.told.sequence),
         "row.customer_id": (row["customer_id"], state.agreement.customer_id),
         "row.due_at": ("set" if row["due_at"] else "not set", "set" if replay.is_due else "not set"),
+        "row.open_since": (_instant(row["open_since"]), _instant(open_since(state))),
         "published": ((row["published"] or b"").hex(), replay.published.hex()),
     }
     for name, (stored, said) in columns.items():
@@ -326,6 +328,10 @@ def _type(record: Outgoing) -> str:
 
 def _text(value: bytes | None) -> str:
     return (value or b"").decode(errors="replace")
+
+
+def _instant(value: datetime | None) -> str | None:
+    return None if value is None else value.astimezone(UTC).isoformat()
 
 
 def _json(value: bytes | None) -> Any:  # noqa: ANN401  whatever the document is

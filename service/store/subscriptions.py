@@ -52,10 +52,19 @@ set
     due_at = n.due_at,
     state = n.state::json,
     published = n.published,
-    updated_at = $8
+    open_since = n.open_since,
+    updated_at = $9
 from
-    unnest($1::text [], $2::text [], $3::text [], $4::bigint [], $5::timestamptz [], $6::text [], $7::bytea [])
-    as n (tenant_id, subscription_id, customer_id, sequence, due_at, state, published)
+    unnest(
+        $1::text [],
+        $2::text [],
+        $3::text [],
+        $4::bigint [],
+        $5::timestamptz [],
+        $6::text [],
+        $7::bytea [],
+        $8::timestamptz []
+    ) as n (tenant_id, subscription_id, customer_id, sequence, due_at, state, published, open_since)
 where s.tenant_id = n.tenant_id and s.subscription_id = n.subscription_id
 """
 _UNPARK = """
@@ -82,6 +91,13 @@ where
     and not exists (
         select from parked p where p.tenant_id = s.tenant_id and p.subscription_id = s.subscription_id
     )
+"""
+_OPEN = """
+select state
+from subscription
+where open_since <= $1 and ($2::text is null or tenant_id = $2)
+order by open_since, tenant_id, subscription_id
+limit $3
 """
 _READ = "select state from subscription where tenant_id = $1 and subscription_id = $2"
 
@@ -161,6 +177,7 @@ async def save(
         [due for _, due in subscriptions],
         [state_json(s) for s, _ in subscriptions],
         [digests.get((s.tenant_id, s.subscription_id)) for s, _ in subscriptions],
+        [open_since(s) for s, _ in subscriptions],
         now,
     )
 
@@ -169,6 +186,11 @@ async def read(connection: asyncpg.Connection, key: Key) -> Subscription | None:
     """One subscription, not locked."""
     text = await connection.fetchval(_READ, *key)
     return None if text is None else read_state(text)
+
+
+def open_since(subscription: Subscription) -> datetime | None:
+    """When the oldest adjustment was decided that nobody has carried out yet."""
+    return min((adjustment.decided_at for adjustment in subscription.open_adjustments), default=None)
 
 
 def state_json(subscription: Subscription) -> str:
@@ -183,6 +205,13 @@ def read_state(text: str) -> Subscription:
         ValueError: it wrote no such thing.
     """
     return _STATE.validate_json(text)
+
+
+async def with_open_adjustments(
+    connection: asyncpg.Connection, until: datetime, tenant: str | None, limit: int
+) -> list[Subscription]:
+    """Subscriptions with an adjustment that was decided by then and is still open, the oldest first; not locked."""
+    return [read_state(row["state"]) for row in await connection.fetch(_OPEN, until, tenant, limit)]
 
 
 async def keep_facts(connection: asyncpg.Connection, facts: Sequence[StoredFact]) -> None:

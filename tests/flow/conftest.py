@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -114,3 +117,12 @@ class World:
 @pytest.fixture
 def world(pool: asyncpg.Pool) -> World:
     return World(pool)
+
+
+def command_line(database: str, *arguments: str) -> tuple[int, str, str]:
+    """Runs the service's command line; its exit code and what it wrote."""
+    environment = {**os.environ, "DATABASE_URL": database, "COLUMNS": "200"}
+    done = subprocess.run(  # noqa: S603  our own command
+        [sys.executable, "-m", "service", *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout, done.stderr

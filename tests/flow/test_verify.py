@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +13,7 @@ from service.flow import Flow
 from service.ops.verify import Scope, verify
 from service.settings import Settings, Topics
 from service.store.records import Incoming
-from tests.flow.conftest import REQUESTED, World
+from tests.flow.conftest import REQUESTED, World, command_line
 
 POLICY = "cancellation-policy"
 
@@ -207,6 +204,7 @@ async def test_every_digit_of_the_state_counts(world: World) -> None:
     [
         ("sequence", "5", "row.sequence: stored 5, facts say 4"),
         ("customer_id", "'another'", 'row.customer_id: stored "another", facts say "customer"'),
+        ("open_since", "null", 'row.open_since: stored null, facts say "2026-11-12T08:00:00+00:00"'),
         ("due_at", "null", 'row.due_at: stored "not set", facts say "set"'),
         ("state", "null", 'state: stored nothing, facts say "a subscription"'),
     ],
@@ -391,15 +389,6 @@ async def test_the_preview_of_a_subscription_is_printed_and_leaves_it_as_it_is(w
     assert await world.pool.fetchrow("select state::text, updated_at from subscription") == before
     assert await world.pool.fetchval("select count(*) from fact") == 2
     assert command_line(database, "preview", "nobody")[0] == 1
-
-
-def command_line(database: str, *arguments: str) -> tuple[int, str, str]:
-    """Runs the service's command line; its exit code and what it wrote."""
-    environment = {**os.environ, "DATABASE_URL": database, "COLUMNS": "200"}
-    done = subprocess.run(  # noqa: S603  our own command
-        [sys.executable, "-m", "service", *arguments], env=environment, capture_output=True, text=True, check=False
-    )
-    return done.returncode, done.stdout, done.stderr
 
 
 async def outbox(world: World, kind: str) -> asyncpg.Record:

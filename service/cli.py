@@ -1,0 +1,264 @@
+"""The command line: `python -m service …`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TextIO
+
+import asyncpg
+import structlog
+import typer
+import uvloop
+from aiokafka.errors import KafkaError
+from rich.console import Console
+
+from service import app, schemas, topics
+from service.demo import stage
+from service.demo.drawing import draw
+from service.demo.playing import PlayError
+from service.domain.timeline import timeline
+from service.flow import utc_now
+from service.local import LocalError, servers
+from service.local.jars import cache
+from service.messages.outcomes import SubscriptionTimeline, snapshot
+from service.ops import adjustments
+from service.ops import preview as previewing
+from service.ops.report import report
+from service.ops.verify import Scope
+from service.settings import Settings, SettingsError, Topics, load
+from service.store import policies, subscriptions
+from service.store.migrate import migrate as apply_migrations
+
+cli = typer.Typer(
+    help="Puts cancelled subscriptions right: when they end, what is shortened, what stops, what is given back.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+@cli.command()
+def run() -> None:
+    """Run the service against KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL until SIGINT or SIGTERM."""
+    settings, names = _settings()
+    _log()
+    _finish(app.run(settings, names, lambda _: None))
+
+
+@cli.command()
+def local(
+    data: Annotated[Path | None, typer.Option(help="Keep the data here and go on from it next time.")] = None,
+    *,
+    only_servers: Annotated[bool, typer.Option("--only-servers", help="Kafka and Postgres, no service.")] = False,
+) -> None:
+    """Run an embedded Kafka and Postgres with the service; one line of JSON on stdout says when they are ready."""
+    settings, names = _settings()
+    _log()
+    _finish(_local(settings, names, data, only_servers=only_servers))
+
+
+@cli.command()
+def demo(
+    *,
+    keep: Annotated[bool, typer.Option("--keep", help="Stay up afterwards, for events of your own.")] = False,
+) -> None:
+    """Play one morning's cancellations through an embedded Kafka and Postgres, and show what comes of them."""
+    settings, names = _settings()
+    log = cache() / "demo.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8") as stream:
+        _log(stream)
+        finished = _finish(stage.demo(settings, names, Console(), keep=keep))
+    if not finished:
+        raise typer.Exit(130)
+
+
+@cli.command("timeline")
+def show_timeline(
+    subscription: Annotated[str, typer.Argument(help="The id of the subscription.")],
+    tenant: Annotated[str, typer.Option(help="The tenant it belongs to.")] = "default",
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="As it is published, for programs.")] = False,
+) -> None:
+    """Show the timeline of a subscription: when it ends, what was billed, kept and given back, and why."""
+    settings, _ = _settings()
+    shown = _finish(_timeline(settings, (tenant, subscription)))
+    if shown is None:
+        _stop(f"There is no subscription {subscription} of tenant {tenant}.")
+    if as_json:
+        typer.echo(shown.model_dump_json(indent=2))
+    else:
+        Console().print(draw(shown))
+
+
+@cli.command()
+def preview(
+    subscription: Annotated[str, typer.Argument(help="The id of the subscription.")],
+    tenant: Annotated[str, typer.Option(help="The tenant it belongs to.")] = "default",
+    date: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="An end date as well: the first day not active.")
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show what each way to end a subscription would come to today, side by side; nothing is asked for."""
+    settings, _ = _settings()
+    day = None if date is None else date.date()
+    shown = _finish(previewing.read(settings, (tenant, subscription), day, utc_now()))
+    if shown is None:
+        _stop(f"There is no subscription {subscription} of tenant {tenant}.")
+    if as_json:
+        typer.echo(json.dumps(previewing.document(shown), indent=2))
+    else:
+        Console().print(previewing.draw(shown))
+
+
+@cli.command()
+def verify(
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant's subscriptions.")] = None,
+    subscription: Annotated[str | None, typer.Option(help="Only the subscription with this id.")] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Recompute every subscription from its facts and name what is stored or published otherwise; 1 if anything is."""
+    settings, names = _settings()
+    if _finish(report(settings, names, Scope(tenant, subscription), Console(), as_json=as_json)):
+        raise typer.Exit(1)
+
+
+@cli.command("adjustments")
+def show_adjustments(
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None,
+    older_than: Annotated[int, typer.Option(min=0, metavar="DAYS", help="Only those that have waited so long.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 50,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """List the adjustments that invoicing has not carried out yet, the oldest first."""
+    settings, _ = _settings()
+    waiting = _finish(adjustments.read(settings, tenant, timedelta(days=older_than), limit, utc_now()))
+    if as_json:
+        typer.echo(json.dumps(adjustments.document(waiting), indent=2))
+    else:
+        Console().print(adjustments.draw(waiting, limit))
+
+
+@cli.command("topics")
+def create_topics() -> None:
+    """Create the topics that are missing."""
+    settings, names = _settings()
+    for name in _finish(topics.create(settings, names)):
+        typer.echo(f"created {name}")
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to this release's schema; the service does so by itself when it starts."""
+    settings, _ = _settings()
+    for name in _finish(_migrate(settings)):
+        typer.echo(f"applied {name}")
+
+
+@cli.command("schemas")
+def write_schemas(
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Only say whether they are fresh.")] = False,
+) -> None:
+    """Write the JSON Schemas of all events to schemas/events."""
+    folder = Path("schemas/events")
+    stale = schemas.stale(folder)
+    if check and stale:
+        _stop(f"{len(stale)} files in {folder} are not fresh; run: python -m service schemas")
+    if not check:
+        schemas.write(folder)
+    typer.echo(f"{folder}: {'fresh' if check else 'written'}")
+
+
+async def _local(settings: Settings, names: Topics, data: Path | None, *, only_servers: bool) -> None:
+    async with servers(data) as found:
+        update: dict[str, Any] = {"kafka_bootstrap_servers": found.kafka, "database_url": found.postgres}
+        if "HTTP_BIND" not in os.environ:
+            update["http_bind"] = "127.0.0.1:0"
+        settings = settings.model_copy(update=update)
+        await topics.create(settings, names)
+        addresses = {"kafka": found.kafka, "postgres": found.postgres}
+        if only_servers:
+            typer.echo(json.dumps(addresses))
+            await _stopped()
+        else:
+            await app.run(settings, names, lambda http: typer.echo(json.dumps({**addresses, "http": http})))
+
+
+async def _stopped() -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+async def _timeline(settings: Settings, key: subscriptions.Key) -> SubscriptionTimeline | None:
+    connection = await asyncpg.connect(settings.database_url)
+    try:
+        found = await subscriptions.read(connection, key)
+        rules = settings.rules((await policies.read(connection, [key[0]])).get(key[0], ()))
+        return None if found is None else snapshot(timeline(found, utc_now(), rules))
+    finally:
+        await connection.close()
+
+
+async def _migrate(settings: Settings) -> list[str]:
+    connection = await asyncpg.connect(settings.database_url)
+    try:
+        return await apply_migrations(connection)
+    finally:
+        await connection.close()
+
+
+def _settings() -> tuple[Settings, Topics]:
+    try:
+        return load()
+    except SettingsError as error:
+        _stop(str(error))
+
+
+def _finish(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  whatever the work returns
+    """Runs a command's work; what a person can mend ends in one sentence."""
+    with suppress(KeyboardInterrupt):
+        try:
+            return uvloop.run(work)
+        except (LocalError, PlayError) as error:
+            _stop(str(error))
+        except KafkaError as error:
+            _stop(f"Kafka at KAFKA_BOOTSTRAP_SERVERS cannot be used: {error}")
+        except (OSError, asyncpg.PostgresError) as error:
+            _stop(f"Postgres at DATABASE_URL cannot be used: {error}")
+    raise typer.Exit(130)
+
+
+def _stop(sentence: str) -> NoReturn:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(1)
+
+
+def _log(stream: TextIO = sys.stderr) -> None:
+    """One JSON object a line, and the libraries' own warnings with it."""
+    logging.basicConfig(level=logging.WARNING, stream=stream, format="%(name)s: %(message)s")
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(stream),
+    )
