@@ -4,7 +4,7 @@
 #   make test      every test, against a real Kafka and Postgres (ARGS="-k refund" picks some)
 #   make check     what CI runs: format, lint, types, architecture, generated files, locks, tests
 #   make laws      the laws over 100,000 random steps, with what was compared (STEPS, SEED)
-#   make bench     how many events a second one worker takes through
+#   make bench     decisions a second of the domain alone, and events a second through one worker
 #   make format    rewrites the sources as `check` wants them
 #   make lock      pins what pyproject.toml asks for (UPGRADE=1: the newest of it)
 #   make clean     removes what make made
@@ -40,6 +40,7 @@ laws: environment
 
 # What stands of the figures; each is printed as a line of its own.
 bench: environment
+	@$(RUN) tests.benchmarks.domain
 	@$(RUN) tests.benchmarks.throughput $(LIVES)
 
 format: environment
