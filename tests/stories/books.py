@@ -5,25 +5,23 @@
 from __future__ import annotations
 
 from tests.stories.story import (
+    CANCELLED,
     NOVEMBER_ISSUED,
     NOVEMBER_PAID,
     TWENTY_DAYS_PAID,
     Data,
     Expected,
-    Step,
     Story,
     cancel,
     charge,
     credit_on,
     issued,
     last_day,
-    on,
     policy,
     revoke,
     started,
 )
 
-CANCELLED: Step = cancel("2026-11-12 09:00", on("2026-11-21"))
 CARRIED_OUT: Data = {
     "charge_id": "N1",
     "kind": "credit",

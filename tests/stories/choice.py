@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from tests.stories.story import (
+    CANCELLED,
     DECEMBER,
     NOVEMBER,
     NOVEMBER_PAID,
@@ -29,7 +30,7 @@ STORIES = (
             policy("2026-10-01 12:00", settlement="full-period"),
             *NOVEMBER_PAID,
             issued("2026-11-10 08:00", "INV-2", DECEMBER),
-            cancel("2026-11-12 09:00", on("2026-11-21")),
+            CANCELLED,
         ),
         Expected(
             "ending",
@@ -48,7 +49,7 @@ STORIES = (
             policy("2026-10-01 12:00", settlement="refund-period"),
             started("2026-11-01", terms={"settlement": "full-period"}),
             issued("2026-11-01 08:00", "INV-1", NOVEMBER),
-            cancel("2026-11-12 09:00", on("2026-11-21")),
+            CANCELLED,
         ),
         Expected(
             "ending",
@@ -86,7 +87,7 @@ STORIES = (
         with the period kept whole: the 100.00 are taken back and 300.00 is kept.""",
         (
             *NOVEMBER_PAID,
-            cancel("2026-11-12 09:00", on("2026-11-21")),
+            CANCELLED,
             move("2026-11-13 09:00", on("2026-11-21"), settlement="full-period"),
         ),
         Expected(

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from tests.stories.story import (
+    CANCELLED,
     DECEMBER_PLANNED,
     IMMEDIATELY,
     NOVEMBER_PAID,
@@ -31,7 +32,7 @@ STORIES = (
         asks for the end on 21 November, the first day that is not active. November has 30 days; 1–20 November are
         20 days; 300.00 × 20 ÷ 30 = 200.00 is kept and 300.00 − 200.00 = 100.00 is refundable. December is withdrawn:
         0.00 of it is planned.""",
-        (*NOVEMBER_PAID, DECEMBER_PLANNED, cancel("2026-11-12 09:00", on("2026-11-21"))),
+        (*NOVEMBER_PAID, DECEMBER_PLANNED, CANCELLED),
         Expected(
             "ending",
             "2026-11-21",

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from tests.stories.story import (
+    CANCELLED,
     DECEMBER,
     NOVEMBER,
     NOVEMBER_ISSUED,
@@ -15,10 +16,8 @@ from tests.stories.story import (
     Expected,
     Step,
     Story,
-    cancel,
     charge,
     issued,
-    on,
     paid,
     planned,
     revoke,
@@ -26,7 +25,6 @@ from tests.stories.story import (
     voided,
 )
 
-CANCELLED: Step = cancel("2026-11-12 09:00", on("2026-11-21"))
 NOVEMBER_PLANNED: tuple[Step, ...] = (started("2026-11-01"), planned("2026-11-01 08:00", "INV-1", NOVEMBER), CANCELLED)
 SHORTENED = charge("C1", "2026-11-01", "2026-12-01", "200.00")
 

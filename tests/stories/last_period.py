@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from tests.stories.story import (
+    CANCELLED,
     DECEMBER,
     END_OF_PERIOD,
     IMMEDIATELY,
@@ -130,7 +131,7 @@ CHARGES = (
         (
             started("2026-11-01"),
             issued("2026-11-01 08:00", "INV-1", charge("C1", "2026-11-01", "2026-12-01", "240.00")),
-            cancel("2026-11-12 09:00", on("2026-11-21")),
+            CANCELLED,
         ),
         Expected(
             "ending",
@@ -154,7 +155,7 @@ CHARGES = (
                 fee("SETUP", "99.00"),
                 charge("CALLS", "2026-11-01", "2026-12-01", "12.00", kind="usage"),
             ),
-            cancel("2026-11-12 09:00", on("2026-11-21")),
+            CANCELLED,
             Clock("2026-11-21 00:01"),
         ),
         Expected(
@@ -218,7 +219,7 @@ ARREARS = (
         (
             started("2026-11-01", billing="in-arrears"),
             planned("2026-11-01 08:00", "INV-1", NOVEMBER),
-            cancel("2026-11-12 09:00", on("2026-11-21")),
+            CANCELLED,
             Clock("2026-11-21 00:01"),
             issued("2026-12-01 08:00", "INV-1", charge("C1", "2026-11-01", "2026-12-01", "200.00")),
         ),

@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.stories.story import (
+    CANCELLED,
     END_OF_PERIOD,
     IMMEDIATELY,
     NOVEMBER,
@@ -12,6 +15,7 @@ from tests.stories.story import (
     NOVEMBER_PAID,
     TWENTY_DAYS_OWED,
     TWENTY_DAYS_PAID,
+    Clock,
     Data,
     Expected,
     Step,
@@ -23,12 +27,12 @@ from tests.stories.story import (
     on,
     paused,
     planned,
+    policy,
     priced,
     resumed,
     started,
 )
 
-CANCELLED: Step = cancel("2026-11-12 09:00", on("2026-11-21"))
 DEARER: tuple[Step, ...] = (
     *NOVEMBER_PAID,
     priced("2026-11-05 08:00", "2026-12-01", "372.00"),
@@ -125,16 +129,25 @@ PAUSES = (
         ),
     ),
     Story(
-        "a pause that is over before the end",
-        """Paused from 6 November and resumed on the 11th, so 6–10 November earn nothing. The end is the 21st: 20 − 5 =
-        15 days are active, 300.00 × 15 ÷ 30 = 150.00 is kept, 150.00 is offset.""",
+        "a pause that is heard of when all is over",
+        """Ended and sealed on 21 November with 200.00 kept and 100.00 refundable. On the 25th we hear that the
+        customer had paused from the 6th and resumed on the 16th: ten of the 20 days earn nothing, 300.00 × 10 ÷ 30 =
+        100.00 is kept, and 200.00 in all is refundable.""",
         (
-            *NOVEMBER_ISSUED,
-            paused("2026-11-05 08:00", "2026-11-06"),
-            resumed("2026-11-10 08:00", "2026-11-11"),
+            *NOVEMBER_PAID,
             CANCELLED,
+            Clock("2026-11-21 00:01"),
+            replace(paused("2026-11-05 08:00", "2026-11-06"), seen="2026-11-25 08:00"),
+            replace(resumed("2026-11-15 08:00", "2026-11-16"), seen="2026-11-25 08:01"),
         ),
-        _ending({"C1": "150.00 kept, 150.00 back (150.00 offset)"}, {"P1": "in-force"}),
+        Expected(
+            "ended",
+            "2026-11-21",
+            "2026-11-20",
+            {"C1": "100.00 kept, 200.00 back (200.00 refundable)"},
+            renewals=("2026-12-01",),
+            pauses={"P1": "in-force"},
+        ),
     ),
     Story(
         "a pause that November was billed without its days",
@@ -269,3 +282,30 @@ LINES = (
 )
 
 STORIES = (*PRICES, *PAUSES, *LINES)
+
+# Nothing is due by the clock while only a line has an end, so the shortening and the credit are never published.
+DISPUTED = (
+    Story(
+        "an extra that ends next month, where invoicing reports nothing",
+        """300.00 and an extra of 150.00; each period that has begun counts as issued at its list price. The extra
+        alone is to end on 11 December. As December begins its last period is shortened, and 150.00 × 10 ÷ 31 =
+        48.387…, so 48.39 is kept of it and 101.61 given back; the other line's 300.00 are kept.""",
+        (
+            policy("2026-10-01 12:00", charges="implied"),
+            started("2026-11-01", lines=TWO_LINES),
+            cancel("2026-11-12 09:00", on("2026-12-11"), line_ids=["L2"]),
+            Clock("2026-12-01 00:00"),
+        ),
+        Expected(
+            "active",
+            None,
+            None,
+            {
+                "L1 from 2026-12-01": "300.00 kept",
+                "L2 from 2026-12-01": "48.39 kept, 101.61 back (101.61 offset)",
+            },
+            renewals=("2027-01-01",),
+            told=("cancellation-scheduled", "renewal-cancelled", "period-shortened", "credit-adjustment"),
+        ),
+    ),
+)

@@ -7,12 +7,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.stories.story import (
+    CANCELLED,
     DECEMBER_PLANNED,
     NOVEMBER_PAID,
     TWENTY_DAYS_PAID,
     Clock,
     Expected,
-    Step,
     Story,
     cancel,
     last_day,
@@ -21,7 +21,6 @@ from tests.stories.story import (
     revoke,
 )
 
-CANCELLED: Step = cancel("2026-11-12 09:00", on("2026-11-21"))
 SCHEDULED = ("cancellation-scheduled", "period-shortened", "renewal-cancelled", "credit-adjustment")
 
 

@@ -191,6 +191,7 @@ NOVEMBER = charge("C1", "2026-11-01", "2026-12-01", "300.00")
 DECEMBER = charge("C2", "2026-12-01", "2027-01-01", "300.00")
 NOVEMBER_ISSUED: tuple[Step, ...] = (started("2026-11-01"), issued("2026-11-01 08:00", "INV-1", NOVEMBER))
 NOVEMBER_PAID: tuple[Step, ...] = (*NOVEMBER_ISSUED, paid("2026-11-02 08:00", "INV-1", "300.00"))
+CANCELLED: Step = cancel("2026-11-12 09:00", on("2026-11-21"))
 DECEMBER_PLANNED: Step = planned("2026-11-03 08:00", "INV-2", DECEMBER)
 
 TWENTY_DAYS_PAID = "200.00 kept, 100.00 back (100.00 refundable)"

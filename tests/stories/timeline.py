@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.stories.story import (
+    CANCELLED,
     NOVEMBER,
     NOVEMBER_PAID,
     TWENTY_DAYS_OWED,
@@ -14,9 +15,7 @@ from tests.stories.story import (
     Clock,
     Expected,
     Story,
-    cancel,
     issued,
-    on,
     started,
 )
 
@@ -26,7 +25,7 @@ STORIES = (
         """The end is 21 November, and the service stands still from the 20th to the 28th. When it looks at its clock
         again the subscription is ended as of the 21st, and that is said: 300.00 × 20 ÷ 30 = 200.00 was kept, 100.00
         refundable, and usage is cut off where access ended and not where the clock was looked at.""",
-        (*NOVEMBER_PAID, cancel("2026-11-12 09:00", on("2026-11-21")), Clock("2026-11-28 12:00")),
+        (*NOVEMBER_PAID, CANCELLED, Clock("2026-11-28 12:00")),
         Expected(
             "ended",
             "2026-11-21",
@@ -50,7 +49,7 @@ STORIES = (
         has waited, and is decided at its own time: 300.00 × 20 ÷ 30 = 200.00 is kept, 100.00 is offset when
         November's invoice comes in as well.""",
         (
-            cancel("2026-11-12 09:00", on("2026-11-21")),
+            CANCELLED,
             replace(started("2026-11-01"), seen="2026-11-12 12:00"),
             issued("2026-11-01 08:00", "INV-1", NOVEMBER, seen="2026-11-12 12:05"),
         ),
@@ -66,7 +65,7 @@ STORIES = (
     Story(
         "asked of a subscription that nobody ever tells of",
         """The request has waited 24 hours, from 09:00 on the 12th to 09:00 on the 13th, and is then refused.""",
-        (cancel("2026-11-12 09:00", on("2026-11-21")), Clock("2026-11-13 09:00")),
+        (CANCELLED, Clock("2026-11-13 09:00")),
         Expected("never heard of", None, None, {}, refused=("unknown-subscription",)),
     ),
 )
