@@ -73,18 +73,18 @@ def tick(subscription: Subscription, now: datetime, rules: Rules) -> Decision:
 
 
 def due_at(subscription: Subscription, rules: Rules) -> datetime | None:
-    """When `tick` has something to do next; None while nothing is planned. Past instants are due at once."""
+    """When `tick` has something to do next; None while nothing is planned. Past instants are due at once.
+
+    That is when a last period begins, of the whole or of a line, and when the end of the whole is sealed.
+    """
     told = subscription.told
-    if told.end is None or told.ended:
+    if told.ended or (told.end is None and not told.line_ends):
         return None
-    sealed_at = _sealed_at(subscription, rules)
-    told_cuts = dict(told.cuts)
-    unsaid = [
-        period.start for period, line in settle(subscription, sealed_at, rules).cuts if (period, line) not in told_cuts
-    ]
-    if not unsaid:
-        return sealed_at
-    return min(sealed_at, start_of_day(min(unsaid), subscription.agreement.time_zone))
+    sealed_at = None if told.end is None else _sealed_at(subscription, rules)
+    latest = sealed_at or max(end.access_ends_at for end in told.line_ends.values())
+    cuts, said = settle(subscription, latest, rules).cuts, {stretch for stretch, _ in told.cuts}
+    unsaid = [start_of_day(p.start, subscription.agreement.time_zone) for p, line in cuts if (p, line) not in said]
+    return min([*unsaid, *([] if sealed_at is None else [sealed_at])], default=None)
 
 
 def unheard_of(received: Received, command: Command) -> Outcome:

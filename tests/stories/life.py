@@ -279,12 +279,6 @@ LINES = (
             refused=("unknown-line",),
         ),
     ),
-)
-
-STORIES = (*PRICES, *PAUSES, *LINES)
-
-# Nothing is due by the clock while only a line has an end, so the shortening and the credit are never published.
-DISPUTED = (
     Story(
         "an extra that ends next month, where invoicing reports nothing",
         """300.00 and an extra of 150.00; each period that has begun counts as issued at its list price. The extra
@@ -309,3 +303,5 @@ DISPUTED = (
         ),
     ),
 )
+
+STORIES = (*PRICES, *PAUSES, *LINES)

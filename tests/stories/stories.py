@@ -31,6 +31,3 @@ GROUPS: dict[str, tuple[Story, ...]] = {
         books,
     )
 }
-
-DISPUTED: tuple[Story, ...] = life.DISPUTED
-"""Worked out by hand as well, but not yet what the service says."""
