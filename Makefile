@@ -4,6 +4,7 @@
 #   make test      every test, against a real Kafka and Postgres (ARGS="-k refund" picks some)
 #   make check     what CI runs: format, lint, types, architecture, generated files, locks, tests
 #   make laws      the laws over 100,000 random steps, with what was compared (STEPS, SEED)
+#   make stories   the stories of the tests as a table for people who do not read Python
 #   make bench     decisions a second of the domain alone, and events a second through one worker
 #   make format    rewrites the sources as `check` wants them
 #   make lock      pins what pyproject.toml asks for (UPGRADE=1: the newest of it)
@@ -17,7 +18,7 @@ COMPILE := $(RUN) uv --quiet pip compile --universal --python-version 3.11 --gen
 DEV := --constraints requirements.txt --extra local --group dev
 UPGRADES := $(if $(filter 1,$(UPGRADE)),--upgrade)
 
-.PHONY: demo test check laws bench format lock clean environment fresh-locks
+.PHONY: demo test check laws stories bench format lock clean environment fresh-locks
 
 demo: environment
 	@$(RUN) service demo $(if $(filter 1,$(KEEP)),--keep)
@@ -37,6 +38,9 @@ check: environment
 # The laws over arbitrary lives: STEPS of them (100000), from SEED (0) on.
 laws: environment
 	@$(RUN) tests.laws $(or $(STEPS),100000) $(or $(SEED),0)
+
+stories: environment
+	@$(RUN) tests.stories
 
 # What stands of the figures; each is printed as a line of its own.
 bench: environment

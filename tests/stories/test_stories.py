@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.stories.__main__ import TABLE, table
 from tests.stories.stories import GROUPS
 from tests.stories.story import Expected, Story
 from tests.stories.telling import Played, adjusted, cancelled_renewals, charges, last_told, named
@@ -90,3 +91,7 @@ def test_every_amount_and_the_end_of_a_story_stand_in_its_text(story: Story) -> 
     end, last = story.expected.end_date, story.expected.last_active_day
     if end is not None and last is not None:
         assert date.fromisoformat(end) - timedelta(days=1) == date.fromisoformat(last)
+
+
+def test_the_table_for_people_who_do_not_read_python_is_up_to_date() -> None:
+    assert TABLE.read_text(encoding="utf-8") == table(), "run: make stories"
