@@ -25,6 +25,7 @@ from service.store.records import Outgoing
 from service.store.subscriptions import Key
 
 SNAPSHOT = "subscription-timeline"
+_BY_DEFAULT = Rules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +47,24 @@ def clock_origin(subscription: Subscription) -> Origin:
     return Origin(f"clock\n{_key(subscription)}\n{subscription.told.sequence}", "clock")
 
 
-def outcomes(topics: Topics, origin: Origin, decision: Decision) -> list[Outgoing]:
+def outcomes(topics: Topics, origin: Origin, decision: Decision, rules: Rules = _BY_DEFAULT) -> list[Outgoing]:
     """The numbered outcomes of a decision, in order."""
-    key = _key(decision.subscription)
+    subscription = decision.subscription
     return [
-        _record(topics, origin, key, (outcome.body.type, index, outcome.time), message(decision.subscription, outcome))
+        _record(
+            topics,
+            origin,
+            _key(subscription),
+            (outcome.body.type, index, outcome.time),
+            message(subscription, outcome, rules),
+        )
         for index, outcome in enumerate(decision.outcomes)
     ]
 
 
-def refusal(topics: Topics, origin: Origin, key: Key, outcome: Outcome) -> Outgoing:
+def refusal(topics: Topics, origin: Origin, key: Key, outcome: Outcome, rules: Rules = _BY_DEFAULT) -> Outgoing:
     """The answer about a subscription nobody has told us of."""
-    return _record(topics, origin, key, (outcome.body.type, 0, outcome.time), rejection(*key, outcome))
+    return _record(topics, origin, key, (outcome.body.type, 0, outcome.time), rejection(*key, outcome, rules))
 
 
 def drawn(topics: Topics, subscription: Subscription, now: datetime, rules: Rules) -> Outgoing:

@@ -126,12 +126,5 @@ def _changed(what: str, charges: Sequence[ChargeChange], currency: str) -> Text:
 
 def _money(outcome: CreditAdjustment) -> Text:
     """How much, and how it comes about."""
-    currency, offset = outcome.currency, outcome.settlement.offset
-    if outcome.direction == "debit":
-        amount, settled = f"{outcome.amount} {currency} charged again", ""
-    else:
-        amount = f"{outcome.amount} {currency} back"
-        settled = f", {offset} of it off the open bill" if Decimal(offset) else ""
-        settled = ", off the open bill" if offset == outcome.amount else settled
-    how = outcome.calculation.text.partition(";")[0].replace(f" {currency}", "")
-    return Text.assemble((amount, "bold"), settled, f" · {how}")
+    amount = f"{outcome.direction} {outcome.amount} {outcome.currency}"
+    return Text.assemble((amount, "bold"), f" · {outcome.calculation.text}")

@@ -13,7 +13,7 @@ from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
 
 from service.domain.ends import End, earlier
-from service.domain.money import ZERO, Amount, decimal
+from service.domain.money import ZERO, Amount
 from service.domain.outcomes import (
     Adjusted,
     Body,
@@ -24,8 +24,9 @@ from service.domain.outcomes import (
     Withdrawn,
 )
 from service.domain.periods import Period, start_of_day
+from service.domain.policy import DEFAULT, Language, Policy
 from service.domain.settlement import Settled, Settlement
-from service.domain.subscription import Adjustment, Cause, Charge, Level, Stretch, Subscription, Told
+from service.domain.subscription import Adjustment, Calculation, Cause, Charge, Level, Stretch, Subscription, Told
 
 
 @dataclass(slots=True)
@@ -37,17 +38,26 @@ class _Draft:
     levels: dict[str, Level]
     adjustments: list[Adjustment]
     bodies: list[Body]
+    language: Language
 
 
 def difference(
-    subscription: Subscription, target: Settlement, *, key: str, cause: Cause, now: datetime
+    subscription: Subscription,
+    target: Settlement,
+    *,
+    key: str,
+    cause: Cause,
+    now: datetime,
+    policy: Policy = DEFAULT,
 ) -> tuple[tuple[Body, ...], Told]:
     """The outcomes that take what has been published to what the rule says, and what is then published.
 
-    `key` names the input that caused it and makes the adjustments' ids; `now` stamps them.
+    `key` names the input that caused it and makes the adjustments' ids; `now` stamps them. The customer
+    is told of it in the language of the subscription, or of the policy in force where that names none.
     """
     told = subscription.told
-    draft = _Draft(dict(told.cuts), set(told.stopped), dict(told.levels), list(told.adjustments), [])
+    language = subscription.agreement.language or policy.language
+    draft = _Draft(dict(told.cuts), set(told.stopped), dict(told.levels), list(told.adjustments), [], language)
     end, line_ends = _status(draft, told, target)
     _give_back(draft, target, subscription)
     _shorten(draft, target, subscription)
@@ -261,7 +271,8 @@ def _adjust(
     """One adjustment per charge whose credit is not what has been published for it."""
     for charge_id, settled in target.charges.items():
         earlier = [adjustment for adjustment in draft.adjustments if adjustment.charge_id == charge_id]
-        amount = settled.credit - sum((adjustment.amount for adjustment in earlier), ZERO)
+        given = sum((adjustment.amount for adjustment in earlier), ZERO)
+        amount = settled.credit - given
         if not amount:
             continue
         offset, refundable = _split(draft, subscription, target, settled.charge, amount.gross)
@@ -280,22 +291,11 @@ def _adjust(
             refundable=refundable,
             cause=cause,
             reverses_adjustment_id=_reversed(earlier, amount),
-            text=_words(settled, amount, subscription.agreement.currency),
+            calculation=_calculation(settled, given.gross, draft.language),
             decided_at=now,
         )
         draft.adjustments.append(adjustment)
-        draft.bodies.append(
-            Adjusted(
-                adjustment=adjustment,
-                line_id=settled.charge.line_id,
-                period=settled.charge.window,
-                billed=settled.charge.billed,
-                kept=settled.kept,
-                active=settled.active,
-                total=settled.total,
-                proration="day" if settled.end is None else settled.end.proration,
-            )
-        )
+        draft.bodies.append(Adjusted(adjustment, settled.charge.line_id))
 
 
 def _split(
@@ -346,13 +346,20 @@ def _reversed(earlier: list[Adjustment], amount: Amount) -> str | None:
     return standing[-1].adjustment_id if opposite else None
 
 
-def _words(settled: Settled, amount: Amount, currency: str) -> str:
-    """The calculation as a sentence that a person can check."""
-    full, kept = decimal(settled.full.gross, currency), decimal(settled.kept.gross, currency)
-    moved = decimal(abs(amount.gross), currency)
-    back = f"{moved} {currency} back" if amount.gross >= 0 else f"{moved} {currency} charged again"
-    if settled.charge.voided:
-        return f"The invoice was voided; {back}."
-    if settled.total == 1 and settled.active == 1:
-        return f"{full} {currency} is kept whole; {back}."
-    return f"{settled.active} of {settled.total} days of {full} {currency} = {kept} {currency}; {back}."
+def _calculation(settled: Settled, given: int, language: Language) -> Calculation:
+    """How a charge came to what is kept of it."""
+    charge, end = settled.charge, settled.end
+    return Calculation(
+        language=language,
+        period=charge.window,
+        full=settled.full.gross,
+        billed=charge.billed.gross,
+        kept=settled.kept.gross,
+        given=given,
+        credited_by_others=settled.credited_by_others.gross,
+        active=settled.active,
+        total=settled.total,
+        unit="day" if end is None else end.proration,
+        settlement=None if end is None else end.settlement,
+        voided=charge.voided,
+    )

@@ -100,16 +100,10 @@ class RenewalChanged:
 
 @dataclass(frozen=True, slots=True)
 class Adjusted:
-    """A charge is to be credited or debited; the calculation is what the text says in words."""
+    """A charge is to be credited or debited."""
 
     adjustment: Adjustment
     line_id: str | None
-    period: Period | None
-    billed: Amount
-    kept: Amount
-    active: int
-    total: int
-    proration: Proration
     type: Literal["credit-adjustment"] = "credit-adjustment"
 
 

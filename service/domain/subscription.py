@@ -30,7 +30,7 @@ from service.domain.facts import (
 )
 from service.domain.money import Amount
 from service.domain.periods import Period, Schedule, apart, whole_days
-from service.domain.policy import Rules
+from service.domain.policy import Language, Proration, Rules, Settlement
 
 Cause: TypeAlias = Literal["cancelled", "moved", "revoked", "late-invoice", "correction"]
 
@@ -82,6 +82,39 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
+class Calculation:
+    """How an adjustment came about, by what was known when it was decided; amounts are gross, in minor units.
+
+    Attributes:
+        language: what the customer was told of it in.
+        period: the days the charge is for.
+        full: what it costs when nothing ends.
+        billed: what its invoice says.
+        kept: what the customer owes for it.
+        given: what had been adjusted for it before, in sum, with the sign of the adjustments.
+        credited_by_others: what others had credited for it.
+        active: the days or seconds of it that are paid for, whatever each of them costs.
+        total: all the days or seconds it is for.
+        unit: which of the two they are.
+        settlement: how the period that holds the end is paid; None while nothing ends.
+        voided: whether its invoice counts no more.
+    """
+
+    language: Language
+    period: Period | None
+    full: int
+    billed: int
+    kept: int
+    given: int
+    credited_by_others: int
+    active: int
+    total: int
+    unit: Proration
+    settlement: Settlement | None
+    voided: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Adjustment:
     """A published adjustment: `amount` positive gives back, negative takes back what was given.
 
@@ -97,7 +130,7 @@ class Adjustment:
     refundable: int
     cause: Cause
     reverses_adjustment_id: str | None
-    text: str
+    calculation: Calculation
     decided_at: datetime
 
 

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from service.domain.ends import End
 from service.domain.facts import Line
 from service.domain.periods import Period, local_date
-from service.domain.policy import Rules
+from service.domain.policy import Language, Rules
 from service.domain.settlement import Settled, settle
 from service.domain.subscription import Adjustment, Entry, Pause, Price, Subscription
 
@@ -51,6 +51,7 @@ class Timeline:
     """What a person needs to see; everything in it is derived from the state."""
 
     subscription: Subscription
+    language: Language
     status: Status
     end: End | None
     periods: tuple[ShownPeriod, ...]
@@ -66,6 +67,7 @@ def timeline(subscription: Subscription, now: datetime, rules: Rules) -> Timelin
     target = settle(subscription, now, rules)
     return Timeline(
         subscription=subscription,
+        language=subscription.agreement.language or rules.at(now).language,
         status=_status(subscription, target.end, now),
         end=target.end,
         periods=_periods(subscription, target.end, now, {period for period, _ in (*target.cuts, *target.stopped)}),

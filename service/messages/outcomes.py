@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from service import words
 from service.domain import outcomes as domain
 from service.domain.ends import End
 from service.domain.money import decimal
 from service.domain.outcomes import RefusalCode
 from service.domain.periods import Period as DomainPeriod
 from service.domain.periods import local_date, start_of_day, zone
-from service.domain.policy import Proration
+from service.domain.policy import Language, Proration, Rules
 from service.domain.settlement import Settled
 from service.domain.subscription import Adjustment, Cause, Subscription
 from service.domain.timeline import ShownPrice, Status, Timeline
@@ -154,6 +156,8 @@ class CreditAdjustment(Outcome):
 class CancellationScheduled(Outcome):
     """The subscription will end (or has ended, for an end in the past)."""
 
+    text: str
+
     requested_end_date: date
     earliest_permitted_end_date: date
     end_date: date
@@ -171,12 +175,14 @@ class CancellationRescheduled(CancellationScheduled):
 class CancellationWithdrawn(Outcome):
     """The cancellation was taken back; all is as if it had not been."""
 
+    text: str
     line_ids: Maybe[list[str]] = None
 
 
 class CancellationRejected(Outcome):
-    """A command was refused; nothing changed."""
+    """A command was refused; nothing changed. The text is for the customer, the message for whoever sent it."""
 
+    text: str
     code: RefusalCode
     message: str
     rejected_type: str
@@ -187,6 +193,7 @@ class SubscriptionEnded(Outcome):
 
     model_config = ConfigDict(extra="ignore")
 
+    text: str
     end_date: date
     last_active_day: date
     access_ends_at: AwareDatetime
@@ -278,6 +285,7 @@ class SubscriptionTimeline(Outcome):
     model_config = ConfigDict(extra="ignore")
 
     status: Status
+    text: str
     start_date: date
     currency: str
     time_zone: str
@@ -311,7 +319,7 @@ OUTCOMES: dict[str, tuple[str, type[Outcome]]] = {
 """Each type with the default name of its topic and its model."""
 
 
-def rejection(tenant_id: str, subscription_id: str, outcome: domain.Outcome) -> CancellationRejected:
+def rejection(tenant_id: str, subscription_id: str, outcome: domain.Outcome, rules: Rules) -> CancellationRejected:
     """The answer about a subscription nobody has told us of."""
     assert isinstance(outcome.body, domain.Rejected), "only a refusal needs no subscription"  # noqa: S101
     return CancellationRejected(
@@ -320,29 +328,33 @@ def rejection(tenant_id: str, subscription_id: str, outcome: domain.Outcome) -> 
         customer_id=None,
         cancellation_id=outcome.cancellation_id,
         sequence=outcome.sequence,
+        text=words.rejected(rules.at(outcome.time).language, outcome.body.code),
         code=outcome.body.code,
         message=outcome.body.message,
         rejected_type=outcome.body.rejected_type,
     )
 
 
-def message(subscription: Subscription, outcome: domain.Outcome) -> Outcome:
-    """An outcome as it goes on the wire."""
-    return _Writer(subscription, outcome.sequence, outcome.cancellation_id).message(outcome.body)
+def message(subscription: Subscription, outcome: domain.Outcome, rules: Rules) -> Outcome:
+    """An outcome as it goes on the wire, in the subscription's language or the tenant's at the time of the decision."""
+    language = subscription.agreement.language or rules.at(outcome.time).language
+    return _Writer(subscription, outcome.sequence, outcome.cancellation_id, language).message(outcome.body)
 
 
 def snapshot(timeline: Timeline) -> SubscriptionTimeline:
     """A timeline as it goes on the wire."""
     subscription = timeline.subscription
-    writer = _Writer(subscription, subscription.told.sequence, subscription.cancellation_id)
+    writer = _Writer(subscription, subscription.told.sequence, subscription.cancellation_id, timeline.language)
     return writer.timeline(timeline)
 
 
 class _Writer:
-    """Writes the domain's values for one subscription: its money, its zone, its ids."""
+    """Writes the domain's values for one subscription: its money, its zone, its ids, its language."""
 
-    def __init__(self, subscription: Subscription, sequence: int, cancellation_id: str | None) -> None:
-        self._agreement = subscription.agreement
+    def __init__(
+        self, subscription: Subscription, sequence: int, cancellation_id: str | None, language: Language
+    ) -> None:
+        self._agreement, self._prices, self._language = subscription.agreement, subscription.price_lists, language
         self._zone = zone(subscription.agreement.time_zone)
         self._head: dict[str, Any] = {
             "tenant_id": subscription.tenant_id,
@@ -355,25 +367,28 @@ class _Writer:
     def message(self, body: domain.Body) -> Outcome:
         head = self._head
         match body:
-            case domain.StatusChanged(type="cancellation-scheduled", end=end):
-                return CancellationScheduled(**head, **self._end(end), line_ids=list(body.lines) or None)
-            case domain.StatusChanged(end=end):
-                return CancellationRescheduled(**head, **self._end(end), line_ids=list(body.lines) or None)
+            case domain.StatusChanged():
+                changed = CancellationScheduled if body.type == "cancellation-scheduled" else CancellationRescheduled
+                text = self._status(body.type, body.end, body.lines)
+                return changed(**head, **self._end(body.end), text=text, line_ids=list(body.lines) or None)
             case domain.Withdrawn():
-                return CancellationWithdrawn(**head, line_ids=list(body.lines) or None)
+                text = words.withdrawn(self._language, self._named(body.lines))
+                return CancellationWithdrawn(**head, text=text, line_ids=list(body.lines) or None)
             case domain.Rejected():
-                code, text, rejected = body.code, body.message, body.rejected_type
-                return CancellationRejected(**head, code=code, message=text, rejected_type=rejected)
+                text, told = words.rejected(self._language, body.code), body.message
+                return CancellationRejected(
+                    **head, text=text, code=body.code, message=told, rejected_type=body.rejected_type
+                )
             case domain.Ended():
-                ended = self._end(body.end)
-                return SubscriptionEnded(**head, **ended, usage_cutoff=ended["access_ends_at"])
+                ended, text = self._end(body.end), self._status(body.type, body.end)
+                return SubscriptionEnded(**head, **ended, text=text, usage_cutoff=ended["access_ends_at"])
             case domain.PeriodChanged():
                 return self._period_changed(body)
             case domain.RenewalChanged():
-                changed = RenewalCancelled if body.type == "renewal-cancelled" else RenewalReinstated
+                told_of = RenewalCancelled if body.type == "renewal-cancelled" else RenewalReinstated
                 renewal, charges = self._period(body.renewal), [self._change(charge) for charge in body.charges]
                 currency = self._agreement.currency
-                return changed(**head, currency=currency, renewal=renewal, invoice_id=body.invoice_id, charges=charges)
+                return told_of(**head, currency=currency, renewal=renewal, invoice_id=body.invoice_id, charges=charges)
             case domain.Adjusted():
                 return self._adjustment(body)
 
@@ -384,6 +399,7 @@ class _Writer:
             **self._head,
             **(none if timeline.end is None else self._end(timeline.end)),
             status=timeline.status,
+            text=self._standing(timeline),
             start_date=agreement.start_date,
             currency=agreement.currency,
             time_zone=agreement.time_zone,
@@ -395,6 +411,23 @@ class _Writer:
             adjustments=[self._shown(adjustment, settled=settled) for adjustment, settled in timeline.adjustments],
             entries=[TimelineEntry.model_validate(entry) for entry in timeline.entries],
         )
+
+    def _standing(self, timeline: Timeline) -> str:
+        if timeline.end is None:
+            return words.uncancelled(self._language)
+        return self._status(
+            "subscription-ended" if timeline.status == "ended" else "cancellation-scheduled", timeline.end
+        )
+
+    def _status(self, name: words.StatusName, end: End, lines: Iterable[str] = ()) -> str:
+        return words.status(self._language, name, end, self._agreement, self._named(lines))
+
+    def _named(self, lines: Iterable[str]) -> list[str]:
+        """What the customer knows lines by: how they were described last."""
+        described = {
+            line.line_id: line.description for price in self._prices for line in price.lines if line.description
+        }
+        return [described.get(line, line) for line in lines]
 
     def _money(self, units: int) -> str:
         return decimal(units, self._agreement.currency)
@@ -448,24 +481,24 @@ class _Writer:
         )
 
     def _adjustment(self, body: domain.Adjusted) -> CreditAdjustment:
-        adjustment = body.adjustment
+        adjustment, told = body.adjustment, body.adjustment.calculation
         return CreditAdjustment(
             **self._head,
             **self._amount(adjustment),
             currency=self._agreement.currency,
             line_id=body.line_id,
-            period=None if body.period is None else self._period(body.period),
+            period=None if told.period is None else self._period(told.period),
             settlement=Settlement(
                 offset=self._money(abs(adjustment.offset)), refundable=self._money(abs(adjustment.refundable))
             ),
             reverses_adjustment_id=adjustment.reverses_adjustment_id,
             calculation=Calculation(
-                billed=self._money(body.billed.gross),
-                kept=self._money(body.kept.gross),
-                active=body.active,
-                total=body.total,
-                unit=body.proration,
-                text=adjustment.text,
+                billed=self._money(told.billed),
+                kept=self._money(told.kept),
+                active=told.active,
+                total=told.total,
+                unit=told.unit,
+                text=words.adjustment(adjustment, self._agreement),
             ),
         )
 
@@ -487,7 +520,7 @@ class _Writer:
             **self._amount(adjustment),
             sequence=adjustment.sequence,
             state="settled" if settled else "open",
-            text=adjustment.text,
+            text=words.adjustment(adjustment, self._agreement),
         )
 
     def _price(self, price: ShownPrice) -> TimelinePrice:

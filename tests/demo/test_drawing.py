@@ -29,7 +29,7 @@ NOVEMBER = TimelinePeriod(
     start=date(2026, 11, 1), end=date(2026, 12, 1), state="shortened", shortened_to=date(2026, 11, 21)
 )
 DECEMBER = TimelinePeriod(start=date(2026, 12, 1), end=date(2027, 1, 1), state="cancelled")
-SENTENCE = "20 of 30 days of 300.00 DKK = 200.00 DKK; 100.00 DKK back."
+SENTENCE = "20 of 30 days at 300.00 kr. a month = 200.00 kr.; 100.00 kr. back."
 
 
 def charge(charge_id: str, period: TimelinePeriod | None, **amounts: str) -> TimelineCharge:
@@ -54,6 +54,7 @@ def timeline(**other: object) -> SubscriptionTimeline:
         "cancellation_id": "c-1",
         "sequence": 4,
         "status": "ending",
+        "text": "The last day of the subscription is 20 November 2026.",
         "start_date": date(2026, 11, 1),
         "currency": "DKK",
         "time_zone": "Europe/Copenhagen",

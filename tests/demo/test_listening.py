@@ -27,7 +27,7 @@ def listener(told: list[Heard]) -> Listener:
 
 def outcome(sequence: int, kind: str = "cancellation-withdrawn", **data: object) -> Any:  # noqa: ANN401  a record
     head = {"tenant_id": "default", "subscription_id": "s-1", "customer_id": "c", "cancellation_id": "x"}
-    value = json.dumps({**head, "sequence": sequence, **data}).encode()
+    value = json.dumps({**head, "sequence": sequence, "text": "So it is.", **data}).encode()
     headers = [("ce_id", f"{kind} {sequence} {data}".encode()), ("ce_type", kind.encode()), ("ce_causationid", b"e-1")]
     return SimpleNamespace(headers=headers, key=b"default:s-1", value=value)
 

@@ -34,15 +34,13 @@ def test_regretting_it_two_days_later_puts_everything_back() -> None:
     assert life.tick("2026-12-24 18:00") == []
 
 
-def test_the_calculation_is_a_sentence_that_a_person_can_check() -> None:
+def test_an_adjustment_carries_its_own_calculation() -> None:
     life = paid_november()
     life.cancel("2026-11-12 09:00", on("2026-11-21"))
     life.revoke("2026-11-14 09:00")
-    assert [given.adjustment.text for given in life.adjustments] == [
-        "20 of 30 days of 300.00 DKK = 200.00 DKK; 100.00 DKK back.",
-        "30 of 30 days of 300.00 DKK = 300.00 DKK; 100.00 DKK charged again.",
-    ]
-    assert [(given.active, given.total) for given in life.adjustments] == [(20, 30), (30, 30)]
+    calculations = [given.adjustment.calculation for given in life.adjustments]
+    assert [(c.billed, c.kept, c.given) for c in calculations] == [(30000, 20000, 0), (30000, 30000, 10000)]
+    assert [(c.active, c.total) for c in calculations] == [(20, 30), (30, 30)]
 
 
 def test_an_unpaid_yen_invoice_of_a_subscription_anchored_on_the_31st_is_written_down() -> None:

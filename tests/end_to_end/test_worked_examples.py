@@ -76,6 +76,7 @@ async def test_an_end_inside_a_paid_month_shortens_it_stops_the_next_and_gives_t
     assert scheduled == {
         **head,
         "sequence": 1,
+        "text": "The last day of the subscription is 20 November 2026.",
         "requested_end_date": "2026-11-21",
         "earliest_permitted_end_date": "2026-11-01",
         "end_date": "2026-11-21",
@@ -139,7 +140,7 @@ async def test_an_end_inside_a_paid_month_shortens_it_stops_the_next_and_gives_t
             "active": 20,
             "total": 30,
             "unit": "day",
-            "text": "20 of 30 days of 300.00 DKK = 200.00 DKK; 100.00 DKK back.",
+            "text": "20 of 30 days at 300.00 kr. a month = 200.00 kr.; 100.00 kr. back.",
         },
     }
 
