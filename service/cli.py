@@ -30,7 +30,7 @@ from service.flow import utc_now
 from service.local import LocalError, servers
 from service.local.jars import cache
 from service.messages.outcomes import SubscriptionTimeline, snapshot
-from service.ops import adjustments
+from service.ops import adjustments, held
 from service.ops import preview as previewing
 from service.ops.report import report
 from service.ops.verify import Scope
@@ -150,6 +150,45 @@ def show_adjustments(
         typer.echo(json.dumps(adjustments.document(waiting), indent=2))
     else:
         Console().print(adjustments.draw(waiting, limit))
+
+
+@cli.command("held")
+def show_held(
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """List the subscriptions that are held because a decision failed: since when, why, and how many events wait."""
+    settings, _ = _settings()
+    found = _finish(held.read(settings, tenant))
+    if as_json:
+        typer.echo(json.dumps(held.document(found), indent=2))
+    else:
+        Console().print(held.draw(found, utc_now()))
+
+
+@cli.command()
+def resume(
+    subscription: Annotated[str | None, typer.Argument(help="The id of a held subscription.")] = None,
+    tenant: Annotated[
+        str | None, typer.Option(help="The tenant it belongs to; with --all, only this tenant's.")
+    ] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Every held subscription.")] = False,
+) -> None:
+    """Decide what waits for held subscriptions, in order; what fails again stays held, and the exit code is then 1."""
+    settings, names = _settings()
+    if everything == (subscription is not None):
+        _stop("Name one subscription, or --all.")
+    _log()
+    done = _finish(held.resume(settings, names, tenant if everything else tenant or "default", subscription))
+    if not done and subscription is not None:
+        _stop(f"No subscription {subscription} of tenant {tenant or 'default'} is held.")
+    for each, again in done:
+        outcome = f"{each.waiting} events decided" if again is None else f"still held: {again.because}"
+        typer.echo(f"{each.key[0]} {each.key[1]}: {outcome}")
+    if any(again is not None for _, again in done):
+        raise typer.Exit(1)
 
 
 @cli.command("topics")

@@ -4,6 +4,7 @@
     process   the one transaction: skip what was seen, decide, write state and outbox, advance offsets
     relay     the outbox to Kafka, in order for each key, deleted once acknowledged
     end_due   what the clock brings about: sealed ends, last periods that begin, waits that are over
+    resume    what waits for a subscription that was held because a decision failed, after the fix
 
 What this promises: state and outcome are decided exactly once; outcomes are published at least
 once, in order per subscription once repeated ids are dropped, and a repeat has the same id. It
@@ -26,6 +27,7 @@ from service.batch import Batch, read
 from service.settings import Settings, Topics
 from service.store import inbox, outbox, policies, subscriptions
 from service.store.records import Incoming
+from service.store.subscriptions import Held, Key, Parked
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +41,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """The three movements, on one pool of connections."""
+    """The movements, on one pool of connections."""
 
     pool: asyncpg.Pool
     settings: Settings
@@ -58,12 +60,12 @@ class Flow:
             arrivals = [read(record, now) for record in unseen]
             claimed = await inbox.claim(connection, (a.claim for a in arrivals if a.claim is not None), now)
             keys = {arrival.key for arrival in arrivals if arrival.key is not None}
-            known, digests = await subscriptions.lock(connection, keys, now)
-            activated = {a.key for a in arrivals if a.activates and a.key is not None and known[a.key] is None}
+            locked = await subscriptions.lock(connection, keys, now)
+            activated = {a.key for a in arrivals if a.activates and a.key is not None and locked.is_unheard_of(a.key)}
             waiting = await subscriptions.unpark(connection, activated)
             tenants = {arrival.tenant for arrival in arrivals if arrival.tenant is not None}
             set_before = await policies.read(connection, tenants)
-            batch = Batch(self.settings, self.topics, now, set_before, known, claimed, waiting, digests)
+            batch = self._batch(now, set_before, locked, claimed, waiting)
             for arrival in arrivals:
                 batch.take(arrival)
             await self._write(connection, batch)
@@ -78,27 +80,61 @@ class Flow:
         """
         now = self.clock()
         async with self.pool.acquire() as connection, connection.transaction():
-            due, digests = await subscriptions.lock_due(connection, now, limit)
-            set_before = await policies.read(connection, {subscription.tenant_id for subscription in due})
-            batch = Batch(self.settings, self.topics, now, set_before, digests=digests)
-            for subscription in due:
+            locked = await subscriptions.lock_due(connection, now, limit)
+            set_before = await policies.read(connection, {tenant for tenant, _ in locked.known})
+            batch = self._batch(now, set_before, locked)
+            for subscription in filter(None, locked.known.values()):
                 batch.tick(subscription)
             await self._write(connection, batch)
         async with self.pool.acquire() as connection, connection.transaction():
             keys = await subscriptions.expired(connection, now, limit)
-            known, _ = await subscriptions.lock(connection, keys, now)
-            unheard = [key for key in keys if known[key] is None]
-            batch = Batch(self.settings, self.topics, now, {}, known)
+            waited = await subscriptions.lock(connection, keys, now)
+            unheard = [key for key in keys if waited.is_unheard_of(key)]
+            set_before = await policies.read(connection, {tenant for tenant, _ in keys})
+            batch = self._batch(now, set_before, waited)
             for parked in (await subscriptions.unpark_expired(connection, unheard, now)).values():
                 batch.expire(parked)
             await self._write(connection, batch)
-        return len(due) + len(unheard)
+        return len(locked.known) + len(unheard)
+
+    async def resume(self, key: Key) -> Held | None:
+        """Decides what has waited since a subscription was held, in order, in one transaction.
+
+        Returns why it is held again, if it is: what came before the new failure has then been decided.
+        """
+        now = self.clock()
+        async with self.pool.acquire() as connection, connection.transaction():
+            locked = await subscriptions.lock(connection, [key], now)
+            if key not in locked.held or key in locked.unreadable:
+                return locked.held.get(key)
+            waiting = await subscriptions.unpark(connection, [key])
+            batch = self._batch(now, await policies.read(connection, [key[0]]), locked, {}, waiting)
+            batch.resume(key)
+            await self._write(connection, batch)
+        return batch.held[key]
+
+    def _batch(
+        self,
+        now: datetime,
+        set_before: policies.Policies,
+        locked: subscriptions.Locked,
+        claimed: dict[bytes, set[bytes]] | None = None,
+        waiting: dict[Key, list[Parked]] | None = None,
+    ) -> Batch:
+        batch = Batch(
+            self.settings, self.topics, now, set_before, locked.known, claimed, waiting, locked.digests, locked.held
+        )
+        for key, error in locked.unreadable.items():
+            batch.hold(key, error)
+        return batch
 
     async def _write(self, connection: asyncpg.Connection, batch: Batch) -> None:
         batch.close()
         await subscriptions.save(connection, batch.changed, batch.digests, batch.now)
         await subscriptions.keep_facts(connection, batch.facts)
         await subscriptions.park(connection, batch.parked)
+        await subscriptions.hold(connection, batch.held)
+        await inbox.release(connection, batch.released)
         await policies.add(connection, batch.policies, batch.now)
         await outbox.append(connection, batch.published, self.settings.relay_shards)
 

@@ -49,6 +49,11 @@ class Envelope:
     content: bytes
     trace: tuple[tuple[str, str], ...]
 
+    @property
+    def named(self) -> tuple[str, str, str]:
+        """What a person finds it by: source, id and type."""
+        return self.source, self.id, self.type
+
 
 class UnreadableError(Exception):
     """A record that is no event we know. `reason` is for machines, the message for people."""

@@ -1,10 +1,11 @@
-"""What an operator asks of a running service: is all as the facts say, and what would a cancellation come to.
+"""What an operator asks of a running service, and does to it.
 
 Invariants
 
-* Reads only, in read-only transactions, alongside any number of workers.
-* Nothing is decided here that counts: the domain decides once more, and the answer is compared or shown.
+* Whatever can be told without deciding is read alongside any number of workers, and changes nothing.
+* Nothing is decided here that counts: the domain decides once more to verify or preview, and what is resumed
+  or replayed takes the way of any message.
 * SQL is static and stands beside the function that runs it.
 
-Not owned here: putting right what differs. A difference is a bug or a broken disk, and a person's to judge.
+Not owned here: putting right what `verify` finds. A difference is a bug or a broken disk, and a person's to judge.
 """

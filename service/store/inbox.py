@@ -38,6 +38,11 @@ order by e.event, e.content
 on conflict do nothing
 returning event, content
 """
+_RELEASE = """
+delete from inbox i
+using unnest($1::bytea [], $2::bytea []) as e (event, content)
+where i.event = e.event and i.content = e.content
+"""
 _CONTENTS = "select event, content from inbox where event = any($1::bytea [])"
 
 
@@ -86,6 +91,13 @@ async def claim(
         if (row["event"], row["content"]) not in fresh:
             known[row["event"]].add(row["content"])
     return known
+
+
+async def release(connection: asyncpg.Connection, events: Iterable[tuple[bytes, bytes]]) -> None:
+    """Lets go of events that were claimed and then set aside, so that they can be sent again."""
+    wanted = sorted(events)
+    if wanted:
+        await connection.execute(_RELEASE, [event for event, _ in wanted], [content for _, content in wanted])
 
 
 def _columns(partitions: Iterable[Partition]) -> tuple[list[str], list[int]]:

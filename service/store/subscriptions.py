@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TypeAlias
@@ -30,16 +30,16 @@ order by k.tenant_id, k.subscription_id
 on conflict do nothing
 """
 _LOCK = """
-select s.tenant_id, s.subscription_id, s.state, s.published
+select s.tenant_id, s.subscription_id, s.state, s.published, s.held_since, s.held_because
 from subscription s
 inner join unnest($1::text [], $2::text []) as k (tenant_id, subscription_id) using (tenant_id, subscription_id)
 order by s.tenant_id, s.subscription_id
 for update of s
 """
 _LOCK_DUE = """
-select tenant_id, subscription_id, state, published
+select tenant_id, subscription_id, state, published, held_since, held_because
 from subscription
-where due_at <= $1
+where due_at <= $1 and held_since is null
 order by due_at
 limit $2
 for update skip locked
@@ -65,6 +65,14 @@ from
         $7::bytea [],
         $8::timestamptz []
     ) as n (tenant_id, subscription_id, customer_id, sequence, due_at, state, published, open_since)
+where s.tenant_id = n.tenant_id and s.subscription_id = n.subscription_id
+"""
+_HOLD = """
+update subscription s
+set held_since = n.held_since, held_because = n.held_because
+from
+    unnest($1::text [], $2::text [], $3::timestamptz [], $4::text [])
+        as n (tenant_id, subscription_id, held_since, held_because)
 where s.tenant_id = n.tenant_id and s.subscription_id = n.subscription_id
 """
 _UNPARK = """
@@ -130,33 +138,59 @@ class StoredFact:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """Since when a subscription is held, and why: a decision failed, and what came after it waits in order."""
+
+    since: datetime
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """Subscriptions as their locked rows have them.
+
+    `known` has None for one that nobody has activated yet, and for one whose state cannot be read;
+    `unreadable` says why it cannot.
+    """
+
+    known: dict[Key, Subscription | None] = field(default_factory=dict)
+    digests: Digests = field(default_factory=dict)
+    held: dict[Key, Held] = field(default_factory=dict)
+    unreadable: dict[Key, ValueError] = field(default_factory=dict)
+
+    def is_unheard_of(self, key: Key) -> bool:
+        """Whether nobody has activated it, and an activation may."""
+        return self.known[key] is None and key not in self.held and key not in self.unreadable
+
+
+@dataclass(frozen=True, slots=True)
 class Parked:
-    """A record that waits for its subscription to be activated, and until when."""
+    """A record that waits: for its subscription to be activated, and then until when, or to be held no more.
+
+    `conflicting` says that its event's id had been used before with other content.
+    """
 
     key: Key
     record: Incoming
     recorded_at: datetime
-    expires_at: datetime
+    expires_at: datetime | None
+    conflicting: bool = False
 
 
-async def lock(
-    connection: asyncpg.Connection, keys: Iterable[Key], now: datetime
-) -> tuple[dict[Key, Subscription | None], Digests]:
-    """The subscriptions, locked in the order of their keys; None for one that nobody has activated yet.
+async def lock(connection: asyncpg.Connection, keys: Iterable[Key], now: datetime) -> Locked:
+    """The subscriptions, locked in the order of their keys.
 
-    A row is made for it all the same, so that a request that waits and the activation it waits for cannot miss
-    each other.
+    A row is made for one that nobody has activated yet, so that a request that waits and the activation it waits for
+    cannot miss each other.
     """
     tenants, ids = _columns(keys)
     await connection.execute(_PLACE, tenants, ids, now)
-    rows = await connection.fetch(_LOCK, tenants, ids)
-    return {_key(row): None if row["state"] is None else read_state(row["state"]) for row in rows}, _digests(rows)
+    return _locked(await connection.fetch(_LOCK, tenants, ids))
 
 
-async def lock_due(connection: asyncpg.Connection, now: datetime, limit: int) -> tuple[list[Subscription], Digests]:
-    """The subscriptions whose time has come, oldest first; those another worker holds are passed over."""
-    rows = await connection.fetch(_LOCK_DUE, now, limit)
-    return [read_state(row["state"]) for row in rows if row["state"] is not None], _digests(rows)
+async def lock_due(connection: asyncpg.Connection, now: datetime, limit: int) -> Locked:
+    """The subscriptions whose time has come, oldest first; those held, or locked by another worker, are passed over."""
+    return _locked(await connection.fetch(_LOCK_DUE, now, limit))
 
 
 async def save(
@@ -180,6 +214,15 @@ async def save(
         [open_since(s) for s, _ in subscriptions],
         now,
     )
+
+
+async def hold(connection: asyncpg.Connection, held: Mapping[Key, Held | None]) -> None:
+    """Writes which subscriptions are held, and which no more (None). They are locked."""
+    if held:
+        tenants, ids = _columns(held)
+        states = [held[key] for key in zip(tenants, ids, strict=True)]
+        since = [None if state is None else state.since for state in states]
+        await connection.execute(_HOLD, tenants, ids, since, [None if s is None else s.because for s in states])
 
 
 async def read(connection: asyncpg.Connection, key: Key) -> Subscription | None:
@@ -234,7 +277,7 @@ async def keep_facts(connection: asyncpg.Connection, facts: Sequence[StoredFact]
 
 
 async def park(connection: asyncpg.Connection, parked: Sequence[Parked]) -> None:
-    """Keeps records for subscriptions that nobody has activated yet."""
+    """Keeps records that wait for their subscriptions, in order."""
     if parked:
         await connection.copy_records_to_table(
             "parked",
@@ -250,12 +293,13 @@ async def park(connection: asyncpg.Connection, parked: Sequence[Parked]) -> None
                     flatten(p.record.headers),
                     p.recorded_at,
                     p.expires_at,
+                    p.conflicting,
                 )
                 for p in parked
             ],
             columns=[
                 *("tenant_id", "subscription_id", "topic", "partition", "offset", "timestamp_ms"),
-                *("key", "value", "headers", "recorded_at", "expires_at"),
+                *("key", "value", "headers", "recorded_at", "expires_at", "conflicting"),
             ],
         )
 
@@ -290,12 +334,24 @@ def _by_key(rows: Iterable[asyncpg.Record]) -> dict[Key, list[Parked]]:
             value=row["value"],
             headers=unflatten(row["headers"]),
         )
-        taken.setdefault(key, []).append(Parked(key, record, row["recorded_at"], row["expires_at"]))
+        waits = Parked(key, record, row["recorded_at"], row["expires_at"], row["conflicting"])
+        taken.setdefault(key, []).append(waits)
     return taken
 
 
-def _digests(rows: Iterable[asyncpg.Record]) -> Digests:
-    return {_key(row): row["published"] for row in rows if row["published"] is not None}
+def _locked(rows: Iterable[asyncpg.Record]) -> Locked:
+    locked = Locked()
+    for row in rows:
+        key = _key(row)
+        try:
+            locked.known[key] = None if row["state"] is None else read_state(row["state"])
+        except ValueError as error:
+            locked.known[key], locked.unreadable[key] = None, error
+        if row["published"] is not None:
+            locked.digests[key] = row["published"]
+        if row["held_since"] is not None:
+            locked.held[key] = Held(row["held_since"], row["held_because"])
+    return locked
 
 
 def _key(row: asyncpg.Record) -> Key:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 
-import pytest
-
-from service.batch import Batch
 from tests.flow.conftest import LIFECYCLE, REQUESTED, World
 
 CANCELLED = ["cancellation-scheduled", "period-shortened", "renewal-cancelled", "credit-adjustment"]
@@ -163,24 +160,6 @@ async def test_a_worker_that_was_thought_dead_finds_its_batch_done(world: World)
     batch = [world.activated(), world.issued(), world.cancel()]
     await asyncio.gather(*(world.flow.process(batch) for _ in range(4)))
     assert await world.types() == CANCELLED
-
-
-async def test_a_decision_that_fails_is_set_aside_and_its_neighbours_are_decided(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keep = Batch._keep  # noqa: SLF001  the one place to break a decision from outside
-
-    def broken(self: Batch, key: tuple[str, str], *rest: object) -> None:
-        if key[1] == "poisoned":
-            raise RuntimeError("a bug")
-        keep(self, key, *rest)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Batch, "_keep", broken)
-    lives = [world.activated("poisoned", "a1"), world.activated("s", "a2")]
-    await world.flow.process([*lives, world.issued(), world.cancel()])
-    dead, *outcomes = await world.published()
-    assert dead["headers"]["dlq_reason"] == b"decision-failed"
-    assert [record["type"] for record in outcomes] == CANCELLED
 
 
 async def test_tenants_do_not_share_subscriptions(world: World) -> None:

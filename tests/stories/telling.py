@@ -70,7 +70,7 @@ class Played:
             batch = Batch(Settings(), Topics(), now, self.policies)
             batch.tick(self.subscription)
             self._close(batch)
-        late = [parked for parked in self.waiting if parked.expires_at <= now]
+        late = [each for each in self.waiting if each.expires_at is not None and each.expires_at <= now]
         if late:
             batch = Batch(Settings(), Topics(), now, {}, {KEY: None})
             batch.expire(late)
