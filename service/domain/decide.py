@@ -143,7 +143,7 @@ def _publish(subscription: Subscription, key: str, cause: Cause, now: datetime, 
     if not subscription.commands:
         return Decision(subscription)
     target = settle(subscription, now, rules)
-    bodies, told = difference(subscription, target, key=key, cause=cause, now=now)
+    bodies, told = difference(subscription, target, key=key, cause=cause, now=now, policy=rules.at(now))
     after = replace(subscription, told=told)
     outcomes = _numbered(subscription, bodies, now)
     check(subscription, after, target, outcomes)

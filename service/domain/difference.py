@@ -24,7 +24,7 @@ from service.domain.outcomes import (
     Withdrawn,
 )
 from service.domain.periods import Period, start_of_day
-from service.domain.policy import DEFAULT, Language, Policy
+from service.domain.policy import Language, Policy
 from service.domain.settlement import Settled, Settlement
 from service.domain.subscription import Adjustment, Calculation, Cause, Charge, Level, Stretch, Subscription, Told
 
@@ -48,7 +48,7 @@ def difference(
     key: str,
     cause: Cause,
     now: datetime,
-    policy: Policy = DEFAULT,
+    policy: Policy,
 ) -> tuple[tuple[Body, ...], Told]:
     """The outcomes that take what has been published to what the rule says, and what is then published.
 
@@ -101,12 +101,14 @@ def _changed_end(draft: _Draft, before: End | None, after: End | None, lines: tu
 
 
 def _give_back(draft: _Draft, target: Settlement, subscription: Subscription) -> None:
-    """Gives back, period by period, what the end no longer takes.
+    """Gives back, period by period, what the end no longer takes, or what of a charge is kept after all.
 
     A renewal comes back whole; where a period had been shortened before its renewal was cancelled,
     that is undone too. What the new end takes of it is taken afterwards, by `_shorten`.
     """
-    for period, lines in _together({*draft.cuts, *draft.stopped}):
+    charges = [s for s in target.charges.values() if _published(draft, s) is not None]
+    told = {(s.window, s.line) for s in charges if s.window is not None}
+    for period, lines in _together({*draft.cuts, *draft.stopped, *told}):
         ends = {line: earlier(target.end, target.line_ends.get(line)) for line in lines}
         back = [line for line, end in ends.items() if end is None or period.start < end.end_date]
         reinstated = [(period, line) for line in back if (period, line) in draft.stopped]
@@ -114,7 +116,7 @@ def _give_back(draft: _Draft, target: Settlement, subscription: Subscription) ->
         whole = _ends(subscription, period)
         restored: dict[tuple[datetime, End | None], list[Stretch]] = {}
         for line in back:
-            if (period, line) in draft.cuts:
+            if (period, line) in draft.cuts or (period, line) in told:
                 end = None if (period, line) in reinstated else ends[line]
                 until = whole if end is None else min(whole, end.paid_until)
                 restored.setdefault((until, ends[line]), []).append((period, line))
@@ -143,15 +145,16 @@ def _restore(
 ) -> None:
     """A period that was shortened is given back, up to an instant."""
     period = stretches[0][0]
-    moved = [stretch for stretch in stretches if until > draft.cuts[stretch]]
+    whole = _ends(subscription, period)
+    over = {stretch for stretch in stretches if until == whole and stretch not in target.cuts}
+    moved = [s for s in stretches if s in draft.cuts and (s in over or until > draft.cuts[s])]
     raised = {stretch: _changes(draft, target, stretch, rising=True) for stretch in stretches}
     affected = [stretch for stretch in stretches if stretch in moved or raised[stretch]]
     if not affected:
         return
-    for stretch in affected:
-        draft.cuts[stretch] = until
-        if until == _ends(subscription, period):
-            del draft.cuts[stretch]
+    draft.cuts.update(dict.fromkeys(affected, until))
+    for stretch in over.intersection(affected):
+        del draft.cuts[stretch]
     counted = end or subscription.told.end
     draft.bodies.append(
         PeriodChanged(
@@ -167,14 +170,14 @@ def _restore(
 
 
 def _shorten(draft: _Draft, target: Settlement, subscription: Subscription) -> None:
-    """Cuts periods at the end date, and again when a charge of such a period arrives late."""
+    """Cuts periods at the end date, and again when less comes to be kept of a charge of such a period."""
     for period, lines in _together(target.cuts):
         ends: dict[End, list[Stretch]] = {}
         for line in lines:
             ends.setdefault(target.cuts[period, line], []).append((period, line))
         for end, stretches in ends.items():
-            whole, until = _ends(subscription, period), end.paid_until
-            moved = [stretch for stretch in stretches if until < draft.cuts.get(stretch, whole)]
+            until = min(_ends(subscription, period), end.paid_until)
+            moved = [s for s in stretches if s not in draft.cuts or until < draft.cuts[s]]
             lowered = {stretch: _changes(draft, target, stretch, rising=False) for stretch in stretches}
             affected = [stretch for stretch in stretches if stretch in moved or lowered[stretch]]
             if not affected:
@@ -239,7 +242,8 @@ def _changes(draft: _Draft, target: Settlement, stretch: Stretch, *, rising: boo
     for settled in target.of(stretch):
         published = _published(draft, settled)
         known = settled.full if published is None else published
-        if (settled.kept.gross > known.gross) if rising else (published is None or settled.kept.gross < known.gross):
+        kept, before = (settled.kept.gross, settled.kept.tax), (known.gross, known.tax)
+        if kept > before if rising else published is None or kept < before:
             changes.append(_change(draft, settled, settled.kept))
     return tuple(changes)
 

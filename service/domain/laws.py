@@ -26,8 +26,8 @@ def check(before: Subscription, after: Subscription, target: Settlement, outcome
             level = after.told.levels.get(charge_id)
             whole = level is None or level.amount == settled.full
             _require(whole or not divisible(settled.charge), "neutral regret", f"charge {charge_id}")
-        elif divisible(settled.charge) and settled.charge.window is not None:
-            late = settled.charge.window.start >= settled.end.end_date
+        elif divisible(settled.charge) and settled.window is not None:
+            late = settled.window.start >= settled.end.end_date
             _require(not (late and settled.kept), "nothing after the end", f"charge {charge_id}")
     numbers = [outcome.sequence for outcome in outcomes]
     expected = list(range(before.told.sequence + 1, after.told.sequence + 1))

@@ -111,20 +111,32 @@ class Schedule:
     with a stub, to the first anchor day after start + interval - one month. The anchor is for
     intervals of months and years; intervals of days and weeks run from the start itself.
 
-    `trial` is the time before the first paid period, which then begins at `start`. `stops` are
-    stretches, apart and in order, that do not count: the period they lie in ends so much later, and
-    so does every period after it.
+    `trial_start` is where a free trial began that runs until `start`, the first day to be paid for.
+    `stops` are stretches, apart and in order, none before the first day of all, that do not count:
+    the period they lie in (the trial too) ends so much later, and so does every period after it.
     """
 
     start: date
     interval: Duration
     anchor_day: int
-    trial: Period | None = None
+    trial_start: date | None = None
     stops: tuple[Period, ...] = ()
 
+    @property
+    def trial(self) -> Period | None:
+        """The time before the first period, which is free."""
+        return None if self.trial_start is None else Period(self.trial_start, self.boundary(0))
+
     def boundary(self, index: int) -> date:
-        """Where period number `index` begins; 0 is the start date."""
-        day = self._counted_boundary(index)
+        """Where period number `index` begins; 0 is the first one paid for."""
+        return self.delayed(self._counted_boundary(index))
+
+    def counted(self, day: date) -> date:
+        """The date a day would have if nothing had stopped before it."""
+        return day - sum(stop.days_before(day) for stop in self.stops) * DAY
+
+    def delayed(self, day: date) -> date:
+        """The date that one counted without stops has come to be."""
         for stop in self.stops:
             if stop.start < day:
                 day += stop.days * DAY
@@ -136,25 +148,26 @@ class Schedule:
 
     def containing(self, day: date) -> Period:
         """The period a day lies in; the first period for days before all of them."""
-        if self.trial is not None and day < self.start:
-            return self.trial
-        return self.period(self._index(day))
+        trial = self.trial
+        if trial is not None and day < trial.end:
+            return trial
+        return self.period(self.index(day))
 
     def from_date(self, day: date) -> Period:
         """The first paid period that starts on or after a day."""
-        index = self._index(day)
+        index = self.index(day)
         return self.period(index if self.boundary(index) >= day else index + 1)
 
-    def whole(self, period: Period) -> Period:
-        """The whole interval a period is, or is the rest of when it is the stub at the beginning."""
-        stub = period.start == self.start and self.interval.months and self._anchored(_month(self.start)) != self.start
-        if not stub:
-            return period
-        end = self._counted_boundary(1)
-        return Period(self._anchored(_month(end) - self.interval.months), end)
+    def fraction(self, period: Period) -> tuple[int, int]:
+        """The days a period is for, and those of a whole interval where it is the stub at the beginning."""
+        start, end = self.counted(period.start), self.counted(period.end)
+        stub = start == self.start and self.interval.months and self._anchored(_month(start)) != start
+        whole = self._anchored(_month(end) - self.interval.months) if stub else start
+        return (end - start).days, (end - whole).days
 
-    def _index(self, day: date) -> int:
-        day -= sum(stop.days_before(day) for stop in self.stops) * DAY
+    def index(self, day: date) -> int:
+        """The number of the period a day lies in; 0 for days before all of them."""
+        day = self.counted(day)
         if day <= self.start:
             return 0
         if not self.interval.months:

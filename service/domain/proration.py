@@ -7,9 +7,9 @@ from datetime import date, datetime
 from itertools import pairwise
 
 from service.domain.ends import End
-from service.domain.periods import DAY, Period, start_of_day
+from service.domain.periods import Period, start_of_day
 from service.domain.policy import Proration
-from service.domain.subscription import Charge, Pause, Price, Subscription
+from service.domain.subscription import Charge, Price, Subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +25,35 @@ class Portion:
 WHOLE = Portion()
 
 
+def span(subscription: Subscription, charge: Charge, drawn_at: datetime, day: date) -> Period | None:
+    """The days a charge is for, moved by the pauses learnt of since it was drawn up; an open one lasts until a day."""
+    if charge.window is None or not subscription.extensions:
+        return charge.window
+    drawn, calendar = subscription.calendar_as_known(drawn_at), subscription.calendar(day)
+    if drawn.stops == calendar.stops:
+        return charge.window
+    start, end = (calendar.delayed(drawn.counted(edge)) for edge in (charge.window.start, charge.window.end))
+    return Period(start, end)
+
+
 def portion(subscription: Subscription, charge: Charge, window: Period, drawn_at: datetime, end: End) -> Portion:
     """What of a charge's window lies before an end and earns.
 
     Paused days earn nothing unless the pause says otherwise, nor do the days of a free trial. A
     charge drawn up knowing of a pause is for the days it leaves, so they carry all of its amount;
-    one drawn up before is for every day. A pause that extends the period moves the window's end and
-    is never among the days the charge is for. A charge drawn up knowing of a price change is spread
+    one drawn up before is for every day. The days of a pause that extends the period are never
+    among those the charge is for (`span` has moved its window). A charge drawn up knowing of a price change is spread
     by the price in force; one drawn up before is spread evenly.
     """
-    scale = _Scale(end.proration, subscription.agreement.time_zone)
-    idle = [pause for pause in subscription.pauses if pause.effect != "charged"]
-    window = _extended(window, idle, drawn_at)
+    scale, calendar = _Scale(end.proration, subscription.agreement.time_zone), subscription.calendar(end.end_date)
     begins, ends = scale.window(charge, window)
     paid_until = min(max(scale.instant(end), begins), ends)
-    trial = subscription.calendar.trial
-    free: list[tuple[int, int]] = [] if trial is None else [scale.span(trial, window)]
+    trial = [] if calendar.trial is None else [calendar.trial]
+    free = [scale.span(days, window) for days in (*trial, *calendar.stops)]
     lost: list[tuple[int, int]] = []
-    for pause in idle:
-        among = pause.effect == "not-charged" and pause.known_at > drawn_at
-        (lost if among else free).append(scale.span(pause.days, window))
+    for pause in subscription.pauses:
+        if pause.effect == "not-charged":
+            (lost if pause.known_at > drawn_at else free).append(scale.span(pause.days, window))
     prices = [(scale.day(max(p.effective_date, window.start)), p) for p in subscription.price_lists]
     known = [(since, price) for since, price in prices if price.known_at <= drawn_at and since <= ends]
     edges = {begins, ends, paid_until, *(edge for span in (*free, *lost) for edge in span), *(s for s, _ in known)}
@@ -88,16 +97,6 @@ class _Scale:
     def instant(self, end: End) -> int:
         """Where an end falls."""
         return end.end_date.toordinal() if self.proration == "day" else int(end.paid_until.timestamp())
-
-
-def _extended(window: Period, idle: list[Pause], drawn_at: datetime) -> Period:
-    """The window with its end moved by the pauses that extend it and were not known when it was drawn up."""
-    end = window.end
-    for pause in sorted(idle, key=lambda pause: pause.effective_date):
-        extends = pause.effect == "extends-period" and pause.known_at > drawn_at and pause.resume_date is not None
-        if extends and window.start <= pause.effective_date < end:
-            end += pause.days.days * DAY
-    return Period(window.start, end)
 
 
 def _price(known: list[tuple[int, Price]], line_id: str | None, point: int) -> int:

@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import TypeAlias
 
 from service.domain.ends import End
@@ -30,7 +30,7 @@ from service.domain.implied import implied_charges
 from service.domain.money import ZERO, Amount
 from service.domain.periods import Period, start_of_day
 from service.domain.policy import Rules
-from service.domain.proration import WHOLE, Portion, portion
+from service.domain.proration import WHOLE, Portion, portion, span
 from service.domain.subscription import Charge, Ends, Statement, Stretch, Subscription
 
 Held: TypeAlias = tuple[datetime, datetime | None, End | None]
@@ -41,10 +41,12 @@ Held: TypeAlias = tuple[datetime, datetime | None, End | None]
 class Settled:
     """What the rule says of one charge under the end that holds for its line.
 
-    `credit` negative is a debit. Active and total are days.
+    `window` is the days it is for by what is known now. `credit` negative is a debit. Active and
+    total are days or seconds.
     """
 
     charge: Charge
+    window: Period | None
     line: str
     end: End | None
     full: Amount
@@ -59,8 +61,8 @@ class Settled:
 class Settlement:
     """What the facts say of a whole subscription.
 
-    `cuts` are the periods of lines that are shortened, with the end that shortens them, `stopped`
-    the renewals of lines that do not come.
+    `cuts` are the periods of lines of which less than all is kept, with the end that shortens them or
+    that closes the books of a pause; `stopped` are the renewals of lines that do not come.
     """
 
     end: End | None
@@ -72,7 +74,7 @@ class Settlement:
     def of(self, stretch: Stretch) -> list[Settled]:
         """The living recurring charges of exactly this period and line."""
         period, line = stretch
-        charges = [s for s in self.charges.values() if s.line == line and s.charge.window == period]
+        charges = [s for s in self.charges.values() if s.line == line and s.window == period]
         return [s for s in charges if divisible(s.charge) and not s.charge.implied]
 
 
@@ -81,14 +83,14 @@ def settle(subscription: Subscription, now: datetime, rules: Rules) -> Settlemen
     ends = subscription.ends(rules)
     others = _credited_by_others(subscription)
     lines = subscription.line_ids
-    if ends.history and rules.at(now).charges == "implied":
-        implied = implied_charges(subscription, ends, now)
-        subscription = replace(subscription, charges={**implied, **subscription.charges})
+    implied = implied_charges(subscription, ends, now, rules)
+    subscription = replace(subscription, charges={**implied, **subscription.charges})
     charges = {
         charge.charge_id: _settled(subscription, charge, ends, others.get(charge.charge_id, ZERO), lines)
         for charge in subscription.charges.values()
     }
     nameless = any(settled.line == "" and divisible(settled.charge) for settled in charges.values())
+    less = {(s.window, s.line) for s in charges.values() if s.kept != s.full and divisible(s.charge)}
     cuts: dict[Stretch, End] = {}
     stopped: list[Stretch] = []
     for line in (*lines, "") if nameless else lines:
@@ -97,7 +99,7 @@ def settle(subscription: Subscription, now: datetime, rules: Rules) -> Settlemen
             assert end is not None  # noqa: S101  narrows the type
             if period.start >= end.end_date:
                 stopped.append((period, line))
-            elif end.paid_until < start_of_day(period.end, subscription.agreement.time_zone):
+            elif end.paid_until < start_of_day(period.end, subscription.agreement.time_zone) or (period, line) in less:
                 cuts[period, line] = end
     return Settlement(ends.whole, ends.lines, charges, cuts, tuple(stopped))
 
@@ -108,8 +110,8 @@ def _periods(
     """The periods of a line that an end can bear on: those charged or reported, the last, the first renewal."""
     if end is None:
         return set()
-    charged = {s.charge.window for s in charges.values() if s.line == line and divisible(s.charge)}
-    calendar = subscription.calendar
+    charged = {s.window for s in charges.values() if s.line == line and divisible(s.charge)}
+    calendar = subscription.calendar(end.end_date)
     last = calendar.containing(end.end_date)
     begun = start_of_day(last.start, subscription.agreement.time_zone) <= now
     periods = {window for window in charged if window is not None} | set(subscription.renewals)
@@ -127,8 +129,9 @@ def _settled(subscription: Subscription, charge: Charge, ends: Ends, others: Amo
     held, end = ends.over(line), ends.of(line)
     full, drawn_at = _full_value(subscription, charge, held)
     kept, part = _kept(subscription, charge, full, drawn_at, end)
+    window = span(subscription, charge, drawn_at, date.min if end is None else end.end_date)
     credit = charge.billed.beyond(kept, others) if charge.state == "issued" else ZERO
-    return Settled(charge, line or "", end, full, kept, others, credit, part.active, part.total)
+    return Settled(charge, window, line or "", end, full, kept, others, credit, part.active, part.total)
 
 
 def _kept(
@@ -139,13 +142,15 @@ def _kept(
         return ZERO, WHOLE
     if end is None or charge.window is None or not divisible(charge):
         return full, WHOLE if charge.window is None else _all_of(charge.window)
-    if charge.window.end <= subscription.calendar.containing(end.last_active_day).start:
+    window = span(subscription, charge, drawn_at, end.end_date)
+    assert window is not None  # noqa: S101  narrows the type
+    if window.end <= subscription.calendar(end.end_date).containing(end.last_active_day).start:
         return full, _all_of(charge.window)  # closed while the subscription lived
-    part = portion(subscription, charge, charge.window, drawn_at, end)
+    part = portion(subscription, charge, window, drawn_at, end)
     zone = subscription.agreement.time_zone
-    inside = charge.window.start < end.end_date and end.access_ends_at < start_of_day(charge.window.end, zone)
+    inside = window.start < end.end_date and end.access_ends_at < start_of_day(window.end, zone)
     match end.settlement:
-        case "full-period" if charge.window.start < end.end_date:
+        case "full-period" if window.start < end.end_date:
             return full, part
         case "refund-period" if inside:
             return ZERO, part

@@ -29,7 +29,7 @@ from service.domain.facts import (
     Resumed,
 )
 from service.domain.money import Amount
-from service.domain.periods import Period, Schedule, apart, whole_days
+from service.domain.periods import Period, Schedule, apart, local_date, whole_days
 from service.domain.policy import Language, Proration, Rules, Settlement
 
 Cause: TypeAlias = Literal["cancelled", "moved", "revoked", "late-invoice", "correction"]
@@ -215,18 +215,31 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A pause, open until it is resumed. `known_at` is when it became known at its source."""
+    """A pause, open until it is resumed; `resumes` holds every resume date told of it, with when it became known."""
 
     pause_id: str
     effective_date: date
-    resume_date: date | None
     effect: Literal["not-charged", "charged", "extends-period"]
-    known_at: datetime
+    resumes: tuple[tuple[datetime, date | None], ...]
+
+    @property
+    def known_at(self) -> datetime:
+        """When the pause became known at its source."""
+        return self.resumes[0][0]
+
+    @property
+    def resume_date(self) -> date | None:
+        """The first day that is not paused any more, by what was told last."""
+        return self.resumes[-1][1]
 
     @property
     def days(self) -> Period:
         """The paused days; without a resume date all that follow."""
         return Period(self.effective_date, self.resume_date or date.max)
+
+    def resume_date_known(self, instant: datetime) -> date | None:
+        """The resume date as it was known at an instant."""
+        return next((day for known_at, day in reversed(self.resumes) if known_at <= instant), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,17 +295,28 @@ class Subscription:
         return (agreed, *self.prices)
 
     @property
-    def calendar(self) -> Schedule:
-        """The billing periods, a trial before them and the pauses that move their ends."""
-        agreement, trial_end = self.agreement, self.agreement.trial_end_date
-        on_trial = trial_end is not None and trial_end > agreement.start_date
-        stops = [p.days for p in self.pauses if p.effect == "extends-period" and p.resume_date is not None]
+    def extensions(self) -> list[Pause]:
+        """The pauses that move the ends of periods."""
+        return [pause for pause in self.pauses if pause.effect == "extends-period"]
+
+    def calendar(self, day: date) -> Schedule:
+        """The billing periods, the trial before them and the pauses that move their ends: an open one until a day."""
+        return self._calendar({p: p.resume_date or max(day, p.effective_date) for p in self.extensions})
+
+    def calendar_as_known(self, instant: datetime) -> Schedule:
+        """The same as it was to be foreseen at an instant."""
+        return self._calendar({p: p.resume_date_known(instant) or p.effective_date for p in self.extensions})
+
+    def _calendar(self, resumed: dict[Pause, date]) -> Schedule:
+        agreement, first = self.agreement, self.agreement.start_date
+        paid_from = max(first, agreement.trial_end_date or first)
+        stops = apart(Period(max(pause.effective_date, first), until) for pause, until in resumed.items())
         return Schedule(
-            start=trial_end if on_trial and trial_end is not None else agreement.start_date,
+            start=paid_from,
             interval=agreement.interval,
             anchor_day=agreement.anchor_day,
-            trial=Period(agreement.start_date, trial_end) if on_trial and trial_end is not None else None,
-            stops=apart(stops),
+            trial_start=first if first < paid_from else None,
+            stops=stops,
         )
 
     def ends(self, rules: Rules) -> Ends:
@@ -318,13 +342,13 @@ class Subscription:
             wish=command.end,
             at=asked_at,
             policy=policy,
-            invoiced_until=self._invoiced_until(asked_at),
+            invoiced_until=self._invoiced_until(asked_at) if command.end.mode == "end-of-invoiced" else None,
             bound=command.override is None,
             settlement=cancellation.settlement
             or (terms.settlement if terms is not None else None)
             or policy.settlement,
         )
-        return resolve(self.agreement, self.calendar, asked)
+        return resolve(self.agreement, self.calendar(local_date(asked_at, self.agreement.time_zone)), asked)
 
     def _invoiced_until(self, instant: datetime) -> date | None:
         """How far recurring charges had been issued by then."""
@@ -377,12 +401,14 @@ def evolve(subscription: Subscription, fact: Fact, time: datetime) -> Subscripti
             prices = sorted([*others, price], key=lambda price: price.effective_date)
             return replace(subscription, prices=tuple(prices))
         case Paused():
-            paused = Pause(fact.pause_id, fact.effective_date, fact.resume_date, fact.effect, time)
+            paused = Pause(fact.pause_id, fact.effective_date, fact.effect, ((time, fact.resume_date),))
             rest = [pause for pause in subscription.pauses if pause.pause_id != fact.pause_id]
             return replace(subscription, pauses=(*rest, paused))
         case Resumed():
             pauses = tuple(
-                replace(pause, resume_date=fact.effective_date) if pause.pause_id == fact.pause_id else pause
+                replace(pause, resumes=(*pause.resumes, (time, fact.effective_date)))
+                if pause.pause_id == fact.pause_id
+                else pause
                 for pause in subscription.pauses
             )
             return replace(subscription, pauses=pauses)

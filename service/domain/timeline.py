@@ -10,7 +10,7 @@ from service.domain.ends import End
 from service.domain.facts import Line
 from service.domain.periods import Period, local_date
 from service.domain.policy import Language, Rules
-from service.domain.settlement import Settled, settle
+from service.domain.settlement import Settled, Settlement, settle
 from service.domain.subscription import Adjustment, Entry, Pause, Price, Subscription
 
 Status: TypeAlias = Literal["upcoming", "active", "ending", "ended"]
@@ -70,7 +70,7 @@ def timeline(subscription: Subscription, now: datetime, rules: Rules) -> Timelin
         language=subscription.agreement.language or rules.at(now).language,
         status=_status(subscription, target.end, now),
         end=target.end,
-        periods=_periods(subscription, target.end, now, {period for period, _ in (*target.cuts, *target.stopped)}),
+        periods=_periods(subscription, target, now),
         prices=tuple(_price(price, target.end) for price in subscription.price_lists),
         pauses=tuple(_pause(pause, target.end) for pause in subscription.pauses),
         charges=tuple(target.charges.values()),
@@ -86,13 +86,14 @@ def _status(subscription: Subscription, end: End | None, now: datetime) -> Statu
     return "active" if subscription.agreement.start_date <= today else "upcoming"
 
 
-def _periods(
-    subscription: Subscription, end: End | None, now: datetime, touched: set[Period]
-) -> tuple[ShownPeriod, ...]:
+def _periods(subscription: Subscription, target: Settlement, now: datetime) -> tuple[ShownPeriod, ...]:
     """The periods worth showing: the current one, those that charges or renewals are for, those the end touches."""
-    agreement = subscription.agreement
-    windows = {s.window for s in subscription.charges.values() if s.window is not None and s.kind == "recurring"}
-    current = subscription.calendar.containing(local_date(now, agreement.time_zone))
+    agreement, end = subscription.agreement, target.end
+    touched = {period for period, _ in (*target.cuts, *target.stopped)}
+    reported = {charge_id for charge_id, charge in subscription.charges.items() if charge.kind == "recurring"}
+    windows = {s.window for s in target.charges.values() if s.charge.charge_id in reported and s.window is not None}
+    today = local_date(now, agreement.time_zone)
+    current = subscription.calendar(today).containing(today)
     running = {current} if end is None or current.start < end.end_date else set()
     periods = {*running, *windows, *subscription.renewals, *touched}
     return tuple(_shown(period, end) for period in sorted(periods))

@@ -10,9 +10,9 @@ Each step answers with its outcomes as sentences, in order; no sentences is no o
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from service.domain.decide import Decision, activate, decide, tick
@@ -27,8 +27,10 @@ from service.domain.facts import (
     InvoiceVoided,
     Kind,
     Line,
+    Paused,
     Received,
     Renewed,
+    Resumed,
 )
 from service.domain.money import Amount, decimal, minor_units
 from service.domain.outcomes import (
@@ -43,9 +45,10 @@ from service.domain.outcomes import (
     StatusChanged,
 )
 from service.domain.periods import Duration, Period, local_date
-from service.domain.policy import Rules
+from service.domain.policy import Policy, Rules
 from service.domain.subscription import Subscription
 
+Effect: TypeAlias = Literal["not-charged", "charged", "extends-period"]
 IMMEDIATELY = EndWish("immediately")
 END_OF_PERIOD = EndWish("end-of-period")
 
@@ -104,6 +107,7 @@ class Life:
     zone: str = "Europe/Copenhagen"
     interval: str = "P1M"
     anchor: int | None = None
+    trial_end: str | None = None
     activated_at: str | datetime | None = None
     rules: Rules = field(default_factory=Rules)
     inputs: list[Received] = field(default_factory=list)
@@ -117,9 +121,10 @@ class Life:
             time_zone=self.zone,
             start_date=start,
             interval=Duration.parse(self.interval),
-            anchor_day=self.anchor or start.day,
+            anchor_day=self.anchor or date.fromisoformat(self.trial_end or self.start).day,
             billing="in-advance",
             lines=(Line("L1", minor_units(self.amount, self.currency)),),
+            trial_end_date=None if self.trial_end is None else date.fromisoformat(self.trial_end),
         )
         at = self.activated_at or f"{start - timedelta(days=1)} 01:00"
         received = self._received(at, None, "subscription-activated", agreement)
@@ -144,6 +149,25 @@ class Life:
 
     def renewed(self, at: str | datetime, start: str, end: str) -> list[str]:
         return self._take(at, None, "subscription-renewed", Renewed(date.fromisoformat(start), date.fromisoformat(end)))
+
+    def paused(
+        self,
+        at: str | datetime,
+        start: str,
+        resume: str | None = None,
+        *,
+        effect: Effect = "extends-period",
+        seen: str | None = None,
+    ) -> list[str]:
+        until = None if resume is None else date.fromisoformat(resume)
+        return self._take(at, seen, "subscription-paused", Paused("P1", date.fromisoformat(start), until, effect))
+
+    def resumed(self, at: str | datetime, day: str) -> list[str]:
+        return self._take(at, None, "subscription-resumed", Resumed("P1", date.fromisoformat(day)))
+
+    def policy(self, at: str | datetime, policy: Policy) -> None:
+        """The merchant's policy from an instant on."""
+        self.rules = replace(self.rules, policies=(*self.rules.policies, (self.instant(at), policy)))
 
     def cancel(
         self, at: str | datetime, end: EndWish, *, name: str = "A", why: str | None = None, seen: str | None = None

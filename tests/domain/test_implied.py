@@ -1,0 +1,99 @@
+"""Charges that nobody reports: each period that has begun counts as issued at its list price."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.domain.policy import Policy
+from tests.domain.examples import Life, on
+
+
+def unreported(start: str = "2026-11-01", *, trial_end: str | None = None, anchor: int | None = None) -> Life:
+    life = Life(start, trial_end=trial_end, anchor=anchor)
+    life.policy("2026-01-01 00:00", Policy(charges="implied"))
+    return life
+
+
+def given_back(life: Life) -> dict[str, str]:
+    """What was given back of each period, by the day it began."""
+    periods = {given.adjustment.charge_id: given.adjustment.calculation.period for given in life.adjustments}
+    return {str(period.start): life.given_back(charge_id) for charge_id, period in periods.items() if period}
+
+
+def test_the_period_that_has_begun_is_divided() -> None:
+    life = unreported()
+    life.cancel("2026-11-12 09:00", on("2026-11-21"))
+    assert given_back(life) == {"2026-11-01": "100.00"}
+
+
+def test_what_was_given_back_is_taken_back_also_when_invoicing_has_begun_to_report() -> None:
+    life = unreported()
+    life.cancel("2026-11-12 09:00", on("2026-11-21"))
+    life.policy("2026-11-13 00:00", Policy(charges="reported"))
+    life.revoke("2026-11-14 09:00")
+    assert given_back(life) == {"2026-11-01": "0.00"}
+
+
+def test_periods_that_began_before_nobody_reported_were_reported() -> None:
+    life = Life("2026-11-01")
+    life.policy("2026-11-12 00:00", Policy(charges="implied"))
+    life.cancel("2026-11-13 09:00", on("2026-11-21"))
+    assert life.adjustments == []
+
+
+def test_an_end_inside_the_trial_that_is_moved_behind_it_divides_the_first_paid_period() -> None:
+    life = unreported(trial_end="2026-11-15")
+    life.cancel("2026-11-10 09:00", on("2026-11-14"))
+    life.move("2026-11-11 09:00", on("2026-12-25"))
+    life.move("2026-11-16 09:00", on("2026-11-25"))
+    assert given_back(life) == {"2026-11-15": "200.00"}
+
+
+@pytest.mark.parametrize(
+    ("learnt_at", "end", "expected"),
+    [
+        # ten days in November, known before December began: it began on the 11th
+        ("2026-11-02 08:00", "2026-12-21", {"2026-12-11": "203.23"}),
+        # ... or known only afterwards: December began on the 1st, and has been put off to the 11th
+        ("2026-12-22 08:00", "2026-12-21", {"2026-12-01": "203.23"}),
+        ("2026-12-22 08:00", "2026-12-06", {"2026-11-01": "50.00", "2026-12-01": "300.00"}),
+    ],
+)
+def test_a_pause_that_extends_a_period_puts_the_next_off_once(
+    learnt_at: str, end: str, expected: dict[str, str]
+) -> None:
+    life = unreported()
+    life.cancel("2026-11-12 09:00", on("2027-01-31"))
+    if learnt_at < "2026-11-12":
+        life = unreported()
+        life.paused(learnt_at, "2026-11-11", "2026-11-21")
+        life.cancel("2026-12-12 09:00", on(end))
+    else:
+        life.move("2026-12-12 09:00", on(end))
+        life.paused(learnt_at, "2026-11-11", "2026-11-21")
+    assert given_back(life) == expected
+
+
+def test_a_first_period_that_is_shorter_and_put_off_costs_its_share_and_no_more() -> None:
+    life = unreported("2026-11-16", anchor=1)
+    life.paused("2026-11-17 08:00", "2026-11-20", "2026-11-30")
+    life.cancel("2026-11-18 09:00", on("2026-11-16"))
+    assert given_back(life) == {"2026-11-16": "150.00"}
+
+
+def test_a_period_that_had_been_put_off_after_all_was_never_charged() -> None:
+    life = unreported()
+    life.cancel("2026-11-12 09:00", on("2026-11-21"))
+    life.revoke("2026-11-13 09:00")
+    life.cancel("2026-12-02 09:00", on("2026-12-04"), name="B")
+    assert given_back(life)["2026-12-01"] == "270.97"
+    life.paused("2026-11-30 08:00", "2026-11-20", "2026-11-30", seen="2026-12-03 08:00")
+    assert given_back(life)["2026-12-01"] == "0.00"
+
+
+def test_a_day_that_begins_by_the_clock_divides_it_once() -> None:
+    life = unreported()
+    life.cancel("2026-11-12 09:00", on("2026-12-11"))
+    life.tick("2026-12-01 00:00")
+    life.tick("2026-12-01 00:01")
+    assert given_back(life) == {"2026-12-01": "203.23"}
