@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import structlog
 
 from service.domain.facts import Command, Fact, Received
+from service.messages import dead_letters
 from service.messages.envelope import Envelope, UnreadableError, decode
 from service.messages.inputs import Input, SubscriptionActivated
 from service.outgoing import Origin, event_origin
@@ -16,10 +17,6 @@ from service.store.records import Incoming, Outgoing
 from service.store.subscriptions import Key, Parked
 
 log = structlog.get_logger(__name__)
-
-REASON, ERROR = "dlq_reason", "dlq_error"
-TOPIC, PARTITION, OFFSET = "dlq_topic", "dlq_partition", "dlq_offset"
-"""The headers of a dead letter, besides those of the record it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +85,5 @@ def origin(event: Envelope) -> Origin:
 
 def dead_letter(topic: str, record: Incoming, why: UnreadableError, now: datetime) -> Outgoing:
     """The original bytes, and why nothing could be made of them."""
-    added = {
-        REASON: why.reason,
-        TOPIC: record.topic,
-        PARTITION: str(record.partition),
-        OFFSET: str(record.offset),
-        ERROR: str(why),
-    }
-    encoded = [(name, value.encode(errors="replace")) for name, value in added.items()]
-    return Outgoing(topic, record.key, record.value, [*record.headers, *encoded], now)
+    headers = dead_letters.written(record.topic, record.partition, record.offset, why.reason, str(why))
+    return Outgoing(topic, record.key, record.value, [*record.headers, *headers], now)

@@ -4,39 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import signal
-import sys
-from collections.abc import Coroutine
-from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TextIO
+from typing import Annotated, Any
 
 import asyncpg
-import structlog
 import typer
-import uvloop
-from aiokafka.errors import KafkaError
 from rich.console import Console
 
 from service import app, schemas, topics
+from service.dead_letters_cli import dead_letters
 from service.demo import stage
 from service.demo.drawing import draw
-from service.demo.playing import PlayError
 from service.domain.timeline import timeline
 from service.flow import utc_now
-from service.local import LocalError, servers
+from service.local import servers
 from service.local.jars import cache
 from service.messages.outcomes import SubscriptionTimeline, snapshot
 from service.ops import adjustments, held
 from service.ops import preview as previewing
 from service.ops.report import report
 from service.ops.verify import Scope
-from service.settings import Settings, SettingsError, Topics, load
+from service.settings import Settings, Topics
 from service.store import policies, subscriptions
 from service.store.migrate import migrate as apply_migrations
+from service.terminal import finish, log_lines, settings_or_stop, stop
 
 cli = typer.Typer(
     help="Puts cancelled subscriptions right: when they end, what is shortened, what stops, what is given back.",
@@ -44,14 +38,15 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+cli.add_typer(dead_letters, name="dead-letters")
 
 
 @cli.command()
 def run() -> None:
     """Run the service against KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL until SIGINT or SIGTERM."""
-    settings, names = _settings()
-    _log()
-    _finish(app.run(settings, names, lambda _: None))
+    settings, names = settings_or_stop()
+    log_lines()
+    finish(app.run(settings, names, lambda _: None))
 
 
 @cli.command()
@@ -61,9 +56,9 @@ def local(
     only_servers: Annotated[bool, typer.Option("--only-servers", help="Kafka and Postgres, no service.")] = False,
 ) -> None:
     """Run an embedded Kafka and Postgres with the service; one line of JSON on stdout says when they are ready."""
-    settings, names = _settings()
-    _log()
-    _finish(_local(settings, names, data, only_servers=only_servers))
+    settings, names = settings_or_stop()
+    log_lines()
+    finish(_local(settings, names, data, only_servers=only_servers))
 
 
 @cli.command()
@@ -72,12 +67,12 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Stay up afterwards, for events of your own.")] = False,
 ) -> None:
     """Play one morning's cancellations through an embedded Kafka and Postgres, and show what comes of them."""
-    settings, names = _settings()
+    settings, names = settings_or_stop()
     log = cache() / "demo.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as stream:
-        _log(stream)
-        finished = _finish(stage.demo(settings, names, Console(), keep=keep))
+        log_lines(stream)
+        finished = finish(stage.demo(settings, names, Console(), keep=keep))
     if not finished:
         raise typer.Exit(130)
 
@@ -90,10 +85,10 @@ def show_timeline(
     as_json: Annotated[bool, typer.Option("--json", help="As it is published, for programs.")] = False,
 ) -> None:
     """Show the timeline of a subscription: when it ends, what was billed, kept and given back, and why."""
-    settings, _ = _settings()
-    shown = _finish(_timeline(settings, (tenant, subscription)))
+    settings, _ = settings_or_stop()
+    shown = finish(_timeline(settings, (tenant, subscription)))
     if shown is None:
-        _stop(f"There is no subscription {subscription} of tenant {tenant}.")
+        stop(f"There is no subscription {subscription} of tenant {tenant}.")
     if as_json:
         typer.echo(shown.model_dump_json(indent=2))
     else:
@@ -111,11 +106,11 @@ def preview(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Show what each way to end a subscription would come to today, side by side; nothing is asked for."""
-    settings, _ = _settings()
+    settings, _ = settings_or_stop()
     day = None if date is None else date.date()
-    shown = _finish(previewing.read(settings, (tenant, subscription), day, utc_now()))
+    shown = finish(previewing.read(settings, (tenant, subscription), day, utc_now()))
     if shown is None:
-        _stop(f"There is no subscription {subscription} of tenant {tenant}.")
+        stop(f"There is no subscription {subscription} of tenant {tenant}.")
     if as_json:
         typer.echo(json.dumps(previewing.document(shown), indent=2))
     else:
@@ -130,8 +125,8 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Recompute every subscription from its facts and name what is stored or published otherwise; 1 if anything is."""
-    settings, names = _settings()
-    if _finish(report(settings, names, Scope(tenant, subscription), Console(), as_json=as_json)):
+    settings, names = settings_or_stop()
+    if finish(report(settings, names, Scope(tenant, subscription), Console(), as_json=as_json)):
         raise typer.Exit(1)
 
 
@@ -144,8 +139,8 @@ def show_adjustments(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """List the adjustments that invoicing has not carried out yet, the oldest first."""
-    settings, _ = _settings()
-    waiting = _finish(adjustments.read(settings, tenant, timedelta(days=older_than), limit, utc_now()))
+    settings, _ = settings_or_stop()
+    waiting = finish(adjustments.read(settings, tenant, timedelta(days=older_than), limit, utc_now()))
     if as_json:
         typer.echo(json.dumps(adjustments.document(waiting), indent=2))
     else:
@@ -159,8 +154,8 @@ def show_held(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """List the subscriptions that are held because a decision failed: since when, why, and how many events wait."""
-    settings, _ = _settings()
-    found = _finish(held.read(settings, tenant))
+    settings, _ = settings_or_stop()
+    found = finish(held.read(settings, tenant))
     if as_json:
         typer.echo(json.dumps(held.document(found), indent=2))
     else:
@@ -177,13 +172,13 @@ def resume(
     everything: Annotated[bool, typer.Option("--all", help="Every held subscription.")] = False,
 ) -> None:
     """Decide what waits for held subscriptions, in order; what fails again stays held, and the exit code is then 1."""
-    settings, names = _settings()
+    settings, names = settings_or_stop()
     if everything == (subscription is not None):
-        _stop("Name one subscription, or --all.")
-    _log()
-    done = _finish(held.resume(settings, names, tenant if everything else tenant or "default", subscription))
+        stop("Name one subscription, or --all.")
+    log_lines()
+    done = finish(held.resume(settings, names, tenant if everything else tenant or "default", subscription))
     if not done and subscription is not None:
-        _stop(f"No subscription {subscription} of tenant {tenant or 'default'} is held.")
+        stop(f"No subscription {subscription} of tenant {tenant or 'default'} is held.")
     for each, again in done:
         outcome = f"{each.waiting} events decided" if again is None else f"still held: {again.because}"
         typer.echo(f"{each.key[0]} {each.key[1]}: {outcome}")
@@ -194,16 +189,16 @@ def resume(
 @cli.command("topics")
 def create_topics() -> None:
     """Create the topics that are missing."""
-    settings, names = _settings()
-    for name in _finish(topics.create(settings, names)):
+    settings, names = settings_or_stop()
+    for name in finish(topics.create(settings, names)):
         typer.echo(f"created {name}")
 
 
 @cli.command()
 def migrate() -> None:
     """Bring the database to this release's schema; the service does so by itself when it starts."""
-    settings, _ = _settings()
-    for name in _finish(_migrate(settings)):
+    settings, _ = settings_or_stop()
+    for name in finish(_migrate(settings)):
         typer.echo(f"applied {name}")
 
 
@@ -216,7 +211,7 @@ def write_schemas(
     folder = Path("schemas/events")
     stale = schemas.stale(folder)
     if check and stale:
-        _stop(f"{len(stale)} files in {folder} are not fresh; run: python -m service schemas")
+        stop(f"{len(stale)} files in {folder} are not fresh; run: python -m service schemas")
     if not check:
         schemas.write(folder)
     typer.echo(f"{folder}: {'fresh' if check else 'written'}")
@@ -260,44 +255,3 @@ async def _migrate(settings: Settings) -> list[str]:
         return await apply_migrations(connection)
     finally:
         await connection.close()
-
-
-def _settings() -> tuple[Settings, Topics]:
-    try:
-        return load()
-    except SettingsError as error:
-        _stop(str(error))
-
-
-def _finish(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  whatever the work returns
-    """Runs a command's work; what a person can mend ends in one sentence."""
-    with suppress(KeyboardInterrupt):
-        try:
-            return uvloop.run(work)
-        except (LocalError, PlayError) as error:
-            _stop(str(error))
-        except KafkaError as error:
-            _stop(f"Kafka at KAFKA_BOOTSTRAP_SERVERS cannot be used: {error}")
-        except (OSError, asyncpg.PostgresError) as error:
-            _stop(f"Postgres at DATABASE_URL cannot be used: {error}")
-    raise typer.Exit(130)
-
-
-def _stop(sentence: str) -> NoReturn:
-    typer.echo(sentence, err=True)
-    raise typer.Exit(1)
-
-
-def _log(stream: TextIO = sys.stderr) -> None:
-    """One JSON object a line, and the libraries' own warnings with it."""
-    logging.basicConfig(level=logging.WARNING, stream=stream, format="%(name)s: %(message)s")
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(stream),
-    )
