@@ -61,9 +61,13 @@ async def _run(settings: Settings, topics: Topics, stop: asyncio.Event, ready: C
             log.info("stopping")
 
 
+def _connections(settings: Settings) -> asyncpg.Pool:
+    return asyncpg.create_pool(settings.database_url, min_size=1, max_size=settings.database_connections)
+
+
 @asynccontextmanager
 async def _pool(settings: Settings) -> AsyncIterator[asyncpg.Pool]:
-    pool = await patiently("postgres", lambda: asyncpg.create_pool(settings.database_url, min_size=1, max_size=4))
+    pool = await patiently("postgres", lambda: _connections(settings))
     try:
         yield pool
     finally:

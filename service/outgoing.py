@@ -25,7 +25,6 @@ from service.store.records import Outgoing
 from service.store.subscriptions import Key
 
 SNAPSHOT = "subscription-timeline"
-_BY_DEFAULT = Rules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ def clock_origin(subscription: Subscription) -> Origin:
     return Origin(f"clock\n{_key(subscription)}\n{subscription.told.sequence}", "clock")
 
 
-def outcomes(topics: Topics, origin: Origin, decision: Decision, rules: Rules = _BY_DEFAULT) -> list[Outgoing]:
+def outcomes(topics: Topics, origin: Origin, decision: Decision, rules: Rules) -> list[Outgoing]:
     """The numbered outcomes of a decision, in order."""
     subscription = decision.subscription
     return [
@@ -62,7 +61,7 @@ def outcomes(topics: Topics, origin: Origin, decision: Decision, rules: Rules = 
     ]
 
 
-def refusal(topics: Topics, origin: Origin, key: Key, outcome: Outcome, rules: Rules = _BY_DEFAULT) -> Outgoing:
+def refusal(topics: Topics, origin: Origin, key: Key, outcome: Outcome, rules: Rules) -> Outgoing:
     """The answer about a subscription nobody has told us of."""
     return _record(topics, origin, key, (outcome.body.type, 0, outcome.time), rejection(*key, outcome, rules))
 

@@ -59,6 +59,7 @@ class Settings(BaseSettings):
 
     kafka_bootstrap_servers: str = "127.0.0.1:9092"
     database_url: Annotated[str, Field(repr=False)] = "postgresql://127.0.0.1:5432/postgres"
+    database_connections: Annotated[int, Field(ge=2)] = 4
     http_bind: Annotated[str, Field(pattern=r"^.*:\d+$")] = "127.0.0.1:8080"
     instance_id: str | None = None
     consumer_group: str = "subscription-cancellation"

@@ -66,7 +66,8 @@ class Replay:
             return
         try:
             origin, decision = self._decide(fact)
-            self._adopt(decision, outcomes(self.judge.topics, origin, decision), fact.policies)
+            rules = self.judge.rules(fact.policies)
+            self._adopt(decision, outcomes(self.judge.topics, origin, decision, rules), fact.policies)
         except LawBrokenError as error:
             self.broken = (self.named(fact), str(error))
         except Exception as error:  # noqa: BLE001  whatever it is, it is a finding
