@@ -32,6 +32,7 @@ def zone(name: str) -> ZoneInfo:
         raise ValueError(f"there is no time zone {name!r}") from error
 
 
+@lru_cache(maxsize=8192)
 def start_of_day(day: date, time_zone: str) -> datetime:
     """The instant (UTC) at which a local date begins."""
     return datetime.combine(day, time.min, zone(time_zone)).astimezone(UTC)
@@ -200,6 +201,7 @@ def _month(day: date) -> int:
     return day.year * 12 + day.month - 1
 
 
+@lru_cache(maxsize=8192)
 def _clamped(month: int, day: int) -> date:
     """That day of a month, or the month's last day where it has fewer."""
     year, month = month // 12, month % 12 + 1

@@ -150,7 +150,7 @@ Stretch: TypeAlias = tuple[Period, str]
 class Ends:
     """The ends in force from each instant on: of the whole, and of the lines that have one of their own."""
 
-    history: tuple[tuple[datetime, End | None, dict[str, End | None]], ...]
+    history: tuple[tuple[datetime, End | None, dict[str, End]], ...]
 
     @property
     def whole(self) -> End | None:
@@ -160,7 +160,7 @@ class Ends:
     @property
     def lines(self) -> dict[str, End]:
         """The ends of their own that lines have now."""
-        return {line: end for line, end in self.history[-1][2].items() if end is not None} if self.history else {}
+        return self.history[-1][2] if self.history else {}
 
     @property
     def earliest(self) -> End | None:
@@ -321,17 +321,15 @@ class Subscription:
 
     def ends(self, rules: Rules) -> Ends:
         """Every end that has been in force, for the whole and for each line with one of its own."""
+        found = courses(self.commands)
+        resolved = {id(c): self.resolve(c, rules) for _, course in found for c in course.in_force}
         history = [
-            (since, self._end_of(course.whole, rules), {x: self._end_of(c, rules) for x, c in course.lines.items()})
-            for since, course in courses(self.commands)
+            (since, resolved.get(id(course.whole)), {line: resolved[id(own)] for line, own in course.lines.items()})
+            for since, course in found
         ]
-        if self.told.ended and history:  # sealed: nothing learnt later moves it
-            since, _, lines = history[-1]
-            history[-1] = (since, self.told.end, lines)
+        if self.told.ended and history:  # sealed: nothing learnt later moves any
+            history[-1] = (history[-1][0], self.told.end, self.told.line_ends)
         return Ends(tuple(history))
-
-    def _end_of(self, cancellation: Cancellation | None, rules: Rules) -> End | None:
-        return None if cancellation is None else self.resolve(cancellation, rules)
 
     def resolve(self, cancellation: Cancellation, rules: Rules) -> End:
         """The end a cancellation means for this subscription, by the policy in force when it was asked for."""

@@ -45,7 +45,7 @@ from service.domain.outcomes import (
     StatusChanged,
 )
 from service.domain.periods import Duration, Period, local_date
-from service.domain.policy import Policy, Rules
+from service.domain.policy import Policy, Rules, Settlement
 from service.domain.subscription import Subscription
 
 Effect: TypeAlias = Literal["not-charged", "charged", "extends-period"]
@@ -108,6 +108,7 @@ class Life:
     interval: str = "P1M"
     anchor: int | None = None
     trial_end: str | None = None
+    lines: tuple[str, ...] = ("L1",)
     activated_at: str | datetime | None = None
     rules: Rules = field(default_factory=Rules)
     inputs: list[Received] = field(default_factory=list)
@@ -123,7 +124,7 @@ class Life:
             interval=Duration.parse(self.interval),
             anchor_day=self.anchor or date.fromisoformat(self.trial_end or self.start).day,
             billing="in-advance",
-            lines=(Line("L1", minor_units(self.amount, self.currency)),),
+            lines=tuple(Line(line, minor_units(self.amount, self.currency)) for line in self.lines),
             trial_end_date=None if self.trial_end is None else date.fromisoformat(self.trial_end),
         )
         at = self.activated_at or f"{start - timedelta(days=1)} 01:00"
@@ -170,9 +171,16 @@ class Life:
         self.rules = replace(self.rules, policies=(*self.rules.policies, (self.instant(at), policy)))
 
     def cancel(
-        self, at: str | datetime, end: EndWish, *, name: str = "A", why: str | None = None, seen: str | None = None
+        self,
+        at: str | datetime,
+        end: EndWish,
+        *lines: str,
+        name: str = "A",
+        settlement: Settlement | None = None,
+        why: str | None = None,
+        seen: str | None = None,
     ) -> list[str]:
-        command = Command("request", name, end, reason_code=why)
+        command = Command("request", name, end, lines, settlement, reason_code=why)
         return self._take(at, seen, "cancellation-requested", command)
 
     def move(self, at: str | datetime, end: EndWish, *, name: str | None = None, seen: str | None = None) -> list[str]:

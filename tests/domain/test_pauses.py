@@ -36,8 +36,8 @@ def both_issued(**more: str) -> Life:
         ("2026-11-11", None, "2026-12-21", ("200.00", "310.00")),
         # before the start there is no period to extend
         ("2026-10-20", "2026-10-30", "2026-11-11", ("200.00", "310.00")),
-        ("2026-10-20", "2026-11-11", "2026-11-01", ("300.00", "310.00")),
-        ("2026-10-20", "2026-11-11", "2026-11-21", ("200.00", "310.00")),
+        ("2026-10-20", "2026-11-25", "2026-11-01", ("300.00", "310.00")),
+        ("2026-10-20", "2026-11-25", "2026-11-30", ("250.00", "310.00")),
     ],
 )
 def test_a_pause_that_extends_a_period_puts_off_what_has_been_invoiced_and_no_day_is_paid_for_twice(
@@ -124,3 +124,12 @@ def test_less_is_planned_for_a_last_period_with_days_that_earn_nothing_though_it
     life.revoke("2026-11-30 09:00")
     assert life.given_back("C1") == ("-100.00" if shortened[0] in told else "0.00")
     assert not life.subscription.told.cuts
+
+
+def test_once_all_has_ended_a_pause_heard_of_later_moves_no_end_not_even_that_of_a_line() -> None:
+    life = Life("2026-11-01", lines=("L1", "L2"))
+    life.cancel("2026-11-12 09:00", END_OF_PERIOD, "L2")
+    life.cancel("2026-11-13 09:00", on("2026-12-06"), name="B")
+    life.tick("2026-12-06 00:01")
+    told = life.paused("2026-11-14 08:00", "2026-11-15", "2026-11-18", seen="2026-12-07 08:00")
+    assert not any(sentence.startswith("rescheduled") for sentence in told)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.domain.examples import END_OF_PERIOD, Item, Life, charge, last_day, on, paid_november
 
 NOVEMBER = charge("C1", "2026-11-01", "2026-12-01", "300.00")
@@ -430,3 +432,14 @@ def test_every_adjustment_knows_the_number_it_was_published_under() -> None:
     life.revoke("2026-11-13 09:00")
     published = {outcome.sequence: outcome.body for outcome in life.outcomes}
     assert [published[given.adjustment.sequence] for given in life.adjustments] == life.adjustments
+
+
+@pytest.mark.parametrize(
+    ("whole", "given_back"),
+    [("2026-11-16", "0.00"), ("2026-11-21", "0.00"), ("2026-11-26", "100.00"), ("2026-12-11", "100.00")],
+)
+def test_whichever_end_comes_first_says_how_a_line_is_settled(whole: str, given_back: str) -> None:
+    life = issued_november()
+    life.cancel("2026-11-12 09:00", on("2026-11-21"), "L1", settlement="prorate")
+    life.cancel("2026-11-12 10:00", on(whole), name="B", settlement="full-period")
+    assert life.given_back("C1") == given_back

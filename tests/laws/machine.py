@@ -66,7 +66,7 @@ minutes_ago = st.just(0) | st.integers(0, 3 * 24 * 60)
 settlements = st.sampled_from([None, None, "prorate", "full-period", "refund-period"])
 overrides = st.sampled_from([None, None, Override("an agent", "goodwill")])
 no_lines: tuple[str, ...] = ()
-some_lines = st.just(no_lines) | st.lists(st.sampled_from(["L0", "L1", "L2"]), min_size=1, unique=True).map(tuple)
+some_lines = st.just(no_lines) | st.lists(st.sampled_from(["L0", "L0", "L1", "L2"]), min_size=1, unique=True).map(tuple)
 starts = st.one_of(
     st.dates(date(2023, 1, 1), date(2025, 12, 31)),
     st.dates(date(2011, 12, 1), date(2012, 1, 15)),  # Samoa went without 30 December 2011
@@ -92,6 +92,8 @@ terms = st.none() | st.builds(
 
 class Laws(RuleBasedStateMachine):
     """One subscription and its world."""
+
+    steps = 0
 
     @initialize(
         start=starts,
@@ -129,7 +131,7 @@ class Laws(RuleBasedStateMachine):
         self.streams: dict[str, list[Received]] = {"life": [], "commands": []}
         self.outcomes: list[Outcome] = []
         self.sealed: Subscription | None = None
-        self.numbers = 0
+        self.numbers = self.steps = 0
         self.told_at = self.now
         received = self._received(self.agreement, "activated")
         self.activation = received
@@ -145,6 +147,8 @@ class Laws(RuleBasedStateMachine):
         due = due_at(self.subscription, self.law)
         if due is not None and due <= self.now:
             self._took(tick(self.subscription, self.now, self.law))
+            due = due_at(self.subscription, self.law)
+            assert due is None or due > self.now, "the clock comes by once"
 
     @rule()
     def the_clock_ticks(self) -> None:
@@ -207,7 +211,7 @@ class Laws(RuleBasedStateMachine):
         )
         self._fact(InvoiceStated(f"I {period.start}", state, charges), ago)
 
-    @precondition(lambda self: _in_state(self, "planned"))
+    @precondition(lambda self: bool(_in_state(self, "planned")))
     @rule(
         index=st.integers(0, 50),
         how=st.sampled_from(["whole", "obediently", "obediently and for the days kept", "cheaper"]),
@@ -223,14 +227,14 @@ class Laws(RuleBasedStateMachine):
         invoice = planned[index % len(planned)].invoice_id
         self._fact(InvoiceStated(invoice, state, tuple(self._as_stated(invoice, how))))
 
-    @precondition(lambda self: _in_state(self, "voided"))
+    @precondition(lambda self: bool(_in_state(self, "voided")))
     @rule(index=st.integers(0, 50))
     def a_voided_invoice_is_issued_again(self, index: int) -> None:
         voided = _in_state(self, "voided")
         invoice = voided[index % len(voided)].invoice_id
         self._fact(InvoiceStated(invoice, "issued", tuple(self._as_stated(invoice, "whole"))))
 
-    @precondition(lambda self: _in_state(self, "issued"))
+    @precondition(lambda self: bool(_in_state(self, "issued")))
     @rule(index=st.integers(0, 50), percent=st.integers(0, 120))
     def an_invoice_is_paid(self, index: int, percent: int) -> None:
         issued = _in_state(self, "issued")
@@ -244,7 +248,7 @@ class Laws(RuleBasedStateMachine):
         charges = list(self.subscription.charges.values())
         self._fact(InvoiceVoided(charges[index % len(charges)].invoice_id))
 
-    @precondition(lambda self: _in_state(self, "issued"))
+    @precondition(lambda self: bool(_in_state(self, "issued")))
     @rule(index=st.integers(0, 50), percent=st.integers(1, 150))
     def somebody_else_credits(self, index: int, percent: int) -> None:
         issued = _in_state(self, "issued")
@@ -290,7 +294,7 @@ class Laws(RuleBasedStateMachine):
         period = self._period(ahead)
         self._fact(Renewed(period.start, period.end))
 
-    @rule(offset=offsets, price=amounts, more=st.integers(-1, 1))
+    @rule(offset=offsets, price=amounts, more=st.sampled_from([0, 0, 0, -1, 1]))
     def the_price_changes(self, offset: int, price: int, more: int) -> None:
         """And a line is added to the list or dropped from it."""
         count = max(len(self.agreement.lines) + more, 1)
@@ -390,9 +394,10 @@ class Laws(RuleBasedStateMachine):
             told = settled.full if level is None else level.amount
             assert told == settled.kept, f"{charge.charge_id}: told {told}, kept {settled.kept}"
 
+    @precondition(lambda self: self.steps % 3 == 1)
     @invariant()
     def a_regret_leaves_no_trace(self) -> None:
-        if not hasattr(self, "subscription") or self.subscription.course.in_force:
+        if self.subscription.course.in_force:
             return
         before = self._books(self.subscription), self._shown(self.subscription, self.law)
         for lines in ((), ("L0",)):
@@ -407,10 +412,9 @@ class Laws(RuleBasedStateMachine):
                 assert not tried.told.stopped
                 COUNTED["regrets compared"] += 1
 
+    @precondition(lambda self: self.steps % 3 == 2)
     @invariant()
     def the_way_to_an_end_does_not_matter_and_a_later_one_gives_back_no_more(self) -> None:
-        if not hasattr(self, "subscription"):
-            return
         direct = self._asked(30)
         moved = self._asked(90, 10, 55, 30)
         later = self._asked(50)
@@ -476,6 +480,7 @@ class Laws(RuleBasedStateMachine):
 
     def _took(self, decision: Decision) -> None:
         COUNTED["steps"] += 1
+        self.steps += 1
         before, self.subscription = self.subscription, decision.subscription
         for outcome in decision.outcomes:
             self.numbers += 1
