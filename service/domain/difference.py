@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Literal
 from uuid import NAMESPACE_URL, uuid5
 
 from service.domain.ends import End, earlier
@@ -61,7 +62,7 @@ def difference(
     end, line_ends = _status(draft, told, target)
     _give_back(draft, target, subscription)
     _shorten(draft, target, subscription)
-    _cancel_renewals(draft, target)
+    _cancel_renewals(draft, target, subscription)
     _adjust(draft, subscription, target, key, cause, now)
     after = Told(
         sequence=told.sequence + len(draft.bodies),
@@ -112,7 +113,7 @@ def _give_back(draft: _Draft, target: Settlement, subscription: Subscription) ->
         ends = {line: earlier(target.end, target.line_ends.get(line)) for line in lines}
         back = [line for line, end in ends.items() if end is None or period.start < end.end_date]
         reinstated = [(period, line) for line in back if (period, line) in draft.stopped]
-        _reinstate(draft, target, period, reinstated)
+        _reinstate(draft, target, subscription, reinstated)
         whole = _ends(subscription, period)
         restored: dict[tuple[datetime, End | None], list[Stretch]] = {}
         for line in back:
@@ -124,15 +125,14 @@ def _give_back(draft: _Draft, target: Settlement, subscription: Subscription) ->
             _restore(draft, target, subscription, stretches, until, end)
 
 
-def _reinstate(draft: _Draft, target: Settlement, period: Period, stretches: list[Stretch]) -> None:
+def _reinstate(draft: _Draft, target: Settlement, subscription: Subscription, stretches: list[Stretch]) -> None:
     """Renewals that were cancelled come after all, whole."""
     if not stretches:
         return
     draft.stopped.difference_update(stretches)
     charges = [s for stretch in stretches for s in target.of(stretch) if s.charge.charge_id in draft.levels]
-    for invoice_id, group in _by_invoice(charges):
-        changes = tuple(_change(draft, settled, settled.full) for settled in group)
-        draft.bodies.append(RenewalChanged("renewal-reinstated", period, invoice_id, changes))
+    changes = [(settled, settled.full) for settled in charges]
+    _renewal_changed(draft, target, subscription, "renewal-reinstated", stretches, changes)
 
 
 def _restore(
@@ -196,17 +196,42 @@ def _shorten(draft: _Draft, target: Settlement, subscription: Subscription) -> N
             )
 
 
-def _cancel_renewals(draft: _Draft, target: Settlement) -> None:
+def _cancel_renewals(draft: _Draft, target: Settlement, subscription: Subscription) -> None:
     """Cancels each renewal from the end on, once, and again when a charge of it arrives late."""
     for period, lines in _together(target.stopped):
         stretches = [(period, line) for line in lines]
-        fresh = [s for stretch in stretches for s in target.of(stretch) if _published(draft, s) != s.kept]
-        if draft.stopped.issuperset(stretches) and not fresh:
-            continue
-        draft.stopped.update(stretches)
-        for invoice_id, group in _by_invoice(fresh):
-            changes = tuple(_change(draft, settled, settled.kept) for settled in group)
-            draft.bodies.append(RenewalChanged("renewal-cancelled", period, invoice_id, changes))
+        fresh = {stretch: [s for s in target.of(stretch) if _published(draft, s) != s.kept] for stretch in stretches}
+        affected = [stretch for stretch in stretches if stretch not in draft.stopped or fresh[stretch]]
+        if affected:
+            draft.stopped.update(affected)
+            changes = [(settled, settled.kept) for stretch in affected for settled in fresh[stretch]]
+            _renewal_changed(draft, target, subscription, "renewal-cancelled", affected, changes)
+
+
+def _renewal_changed(
+    draft: _Draft,
+    target: Settlement,
+    subscription: Subscription,
+    name: Literal["renewal-cancelled", "renewal-reinstated"],
+    stretches: list[Stretch],
+    changes: list[tuple[Settled, Amount]],
+) -> None:
+    """Says of a renewal of some lines that it does not come, or does: once for each invoice that is for it."""
+    period, line = stretches[0]
+    end = earlier(target.end, target.line_ends.get(line)) or subscription.told.end
+    lines = _named(subscription, stretches)
+    for invoice_id, group in _by_invoice([settled for settled, _ in changes]):
+        amounts = {settled.charge.charge_id: amount for settled, amount in changes}
+        draft.bodies.append(
+            RenewalChanged(
+                type=name,
+                line_ids=() if set(lines) == set(subscription.line_ids) else lines,
+                renewal=period,
+                proration="day" if end is None else end.proration,
+                invoice_id=invoice_id,
+                charges=tuple(_change(draft, settled, amounts[settled.charge.charge_id]) for settled in group),
+            )
+        )
 
 
 def _ends(subscription: Subscription, period: Period) -> datetime:

@@ -90,10 +90,12 @@ class PeriodChanged:
 
 @dataclass(frozen=True, slots=True)
 class RenewalChanged:
-    """A renewal was cancelled, or comes after all."""
+    """A renewal was cancelled, or comes after all; where lines are named, theirs only."""
 
     type: Literal["renewal-cancelled", "renewal-reinstated"]
+    line_ids: tuple[str, ...]
     renewal: Period
+    proration: Proration
     invoice_id: str | None
     charges: tuple[ChargeChange, ...]
 

@@ -97,18 +97,20 @@ class PeriodRestored(Outcome):
 
 
 class RenewalCancelled(Outcome):
-    """A renewal does not come."""
+    """A renewal does not come; where lines are named, theirs only."""
 
     currency: str
+    line_ids: Maybe[list[str]] = None
     renewal: Period
     invoice_id: Maybe[str] = None
     charges: list[ChargeChange]
 
 
 class RenewalReinstated(Outcome):
-    """A cancelled renewal comes after all."""
+    """A cancelled renewal comes after all; where lines are named, theirs only."""
 
     currency: str
+    line_ids: Maybe[list[str]] = None
     renewal: Period
     invoice_id: Maybe[str] = None
     charges: list[ChargeChange]
@@ -386,9 +388,14 @@ class _Writer:
                 return self._period_changed(body)
             case domain.RenewalChanged():
                 told_of = RenewalCancelled if body.type == "renewal-cancelled" else RenewalReinstated
-                renewal, charges = self._period(body.renewal), [self._change(charge) for charge in body.charges]
-                currency = self._agreement.currency
-                return told_of(**head, currency=currency, renewal=renewal, invoice_id=body.invoice_id, charges=charges)
+                return told_of(
+                    **head,
+                    currency=self._agreement.currency,
+                    line_ids=list(body.line_ids) or None,
+                    renewal=self._period(body.renewal, body.proration),
+                    invoice_id=body.invoice_id,
+                    charges=[self._change(charge) for charge in body.charges],
+                )
             case domain.Adjusted():
                 return self._adjustment(body)
 
@@ -487,7 +494,7 @@ class _Writer:
             **self._amount(adjustment),
             currency=self._agreement.currency,
             line_id=body.line_id,
-            period=None if told.period is None else self._period(told.period),
+            period=None if told.period is None else self._period(told.period, told.unit),
             settlement=Settlement(
                 offset=self._money(abs(adjustment.offset)), refundable=self._money(abs(adjustment.refundable))
             ),

@@ -27,7 +27,6 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
 
 from service import app
-from service.cli import _log as log_as_the_service_does
 from service.consumer import _incoming as incoming
 from service.flow import Flow
 from service.messages.envelope import Headers
@@ -35,6 +34,7 @@ from service.retry import patiently
 from service.settings import load
 from service.store import inbox, outbox
 from service.store.records import Incoming, Outgoing
+from service.terminal import log_lines
 from tests.benchmarks.workload import MODEL, Model, story
 
 _LOCK = """
@@ -178,7 +178,7 @@ def _digest(value: bytes) -> bytes:
 def main(kind: str) -> None:
     """Runs one of them as the service is run."""
     settings, topics = load()
-    log_as_the_service_does()
+    log_lines()
     with ExitStack() as stack:
         if kind == "floor":
             Floor.canned = Canned.of(Model())

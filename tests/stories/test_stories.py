@@ -95,3 +95,14 @@ def test_every_amount_and_the_end_of_a_story_stand_in_its_text(story: Story) -> 
 
 def test_the_table_for_people_who_do_not_read_python_is_up_to_date() -> None:
     assert TABLE.read_text(encoding="utf-8") == table(), "run: make stories"
+
+
+def test_what_stops_for_one_line_alone_names_that_line() -> None:
+    """An extra ends, and its renewal with it; the other line, and its renewal, go on."""
+    told = Played(next(story for story in STORIES if story.title.startswith("an extra that ends next month"))).outcomes
+    named = [(outcome["type"], outcome["line_ids"]) for outcome in told if "line_ids" in outcome]
+    assert named == [
+        ("cancellation-scheduled", ["L2"]),
+        ("renewal-cancelled", ["L2"]),
+        ("period-shortened", ["L2"]),
+    ]
