@@ -9,7 +9,7 @@ import structlog
 
 from service.domain.facts import Command, Fact, Received
 from service.messages import dead_letters
-from service.messages.envelope import Envelope, UnreadableError, decode
+from service.messages.envelope import LARGEST_VALUE, Envelope, UnreadableError, decode
 from service.messages.inputs import Input, SubscriptionActivated
 from service.outgoing import Origin, event_origin
 from service.store.inbox import event_key
@@ -83,7 +83,11 @@ def origin(event: Envelope) -> Origin:
     return event_origin(event.source, event.id, event.content, event.trace)
 
 
-def dead_letter(topic: str, record: Incoming, why: UnreadableError, now: datetime) -> Outgoing:
-    """The original bytes, and why nothing could be made of them."""
+def dead_letter(topic: str, record: Incoming, why: UnreadableError, now: datetime, largest: int) -> Outgoing:
+    """The original bytes, and why nothing could be made of them; of a value that no topic of ours takes, the start."""
     headers = dead_letters.written(record.topic, record.partition, record.offset, why.reason, str(why))
-    return Outgoing(topic, record.key, record.value, [*record.headers, *headers], now)
+    value = record.value
+    if value is not None and len(value) > largest:
+        headers.append((dead_letters.BYTES, str(len(value)).encode()))
+        value = value[:LARGEST_VALUE]
+    return Outgoing(topic, record.key, value, [*record.headers, *headers], now)

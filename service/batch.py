@@ -27,11 +27,11 @@ from service.domain.decide import (
     tick,
     unheard_of,
 )
-from service.domain.facts import Activated, Command
+from service.domain.facts import Activated, Command, Fact, InvoiceStated
 from service.domain.policy import Rules
 from service.domain.subscription import Subscription
 from service.messages.envelope import Envelope, UnreadableError
-from service.messages.inputs import CancellationCommand, CancellationPolicySet, Input
+from service.messages.inputs import MOST_EVER, CancellationCommand, CancellationPolicySet, Input
 from service.outgoing import Origin, clock_origin, digest, drawn, outcomes, refusal
 from service.settings import Settings, Topics
 from service.store.policies import Policies, StoredPolicy
@@ -44,6 +44,12 @@ log = structlog.get_logger(__name__)
 
 CLOCK = "clock"
 """The type under which what the clock brought about stands among the facts."""
+
+_LONGEST_REASON = 1_000
+
+
+class TooLargeError(Exception):
+    """An outcome that no topic would take."""
 
 
 class Batch:
@@ -81,6 +87,7 @@ class Batch:
         self._changed: dict[Key, tuple[Subscription, datetime | None]] = {}
         self._held = dict(held or {})
         self._resumed: dict[Key, datetime] = {}
+        self._as_drawn: set[Key] = set()
 
     @property
     def changed(self) -> list[tuple[Subscription, datetime | None]]:
@@ -132,6 +139,8 @@ class Batch:
             if decision.subscription != subscription:
                 data = clock_data(self._settings.seal_grace)
                 self.facts.append(self._fact(key, (CLOCK, CLOCK, CLOCK), self.now, data))
+            elif key not in self._resumed:
+                self._as_drawn.add(key)
 
     def expire(self, parked: Sequence[Parked]) -> None:
         """Answers what has waited too long: a command is refused, a fact set aside."""
@@ -152,7 +161,7 @@ class Batch:
     def hold(self, key: Key, error: Exception) -> None:
         """Leaves a subscription alone until it is resumed: what has failed for it, and all that comes after, waits."""
         if key not in self._held:
-            because = f"{type(error).__name__}: {error}"
+            because = f"{type(error).__name__}: {error}"[:_LONGEST_REASON].replace("\0", "?")
             log.error("subscription-held", tenant_id=key[0], subscription_id=key[1], because=because, exc_info=error)
             self._held[key] = self.held[key] = Held(self._resumed.get(key, self.now), because)
 
@@ -167,10 +176,15 @@ class Batch:
             self.tick(subscription)
 
     def close(self) -> None:
-        """Adds the snapshots: one per subscription, whatever happened to it in this batch."""
+        """Adds the snapshots: one per subscription, whatever happened to it in this batch.
+
+        None where the clock came by in vain: a snapshot goes by the name of its state, and a name has one content.
+        """
         for key, (subscription, _) in self._changed.items():
+            if key in self._as_drawn:
+                continue
             try:
-                self.published.append(drawn(self._topics, subscription, self.now, self._rules(key)))
+                self.published += self._that_fit([drawn(self._topics, subscription, self.now, self._rules(key))])
             except Exception as error:  # noqa: BLE001  what was decided stands; it is drawn when it is resumed
                 self.hold(key, error)
 
@@ -219,6 +233,7 @@ class Batch:
         if subscription is None:
             assert isinstance(body, Activated), "what comes before the activation waits"  # noqa: S101
             return Decision(activate(*key, taken, body))
+        _check_room(subscription, body)
         if conflict and isinstance(body, Command):
             return conflicting(subscription, taken, body)
         return decide(subscription, taken, self._rules(key))
@@ -235,6 +250,13 @@ class Batch:
         self._known[key] = subscription
         self._changed[key] = (subscription, due)
 
+    def _that_fit(self, records: list[Outgoing]) -> list[Outgoing]:
+        """The records, if Kafka takes them: one that it never takes would keep all behind it from going out."""
+        largest = max((len(record.value or b"") for record in records), default=0)
+        if largest > self._settings.topic_max_message_bytes:
+            raise TooLargeError(f"an outcome of {largest} bytes is larger than TOPIC_MAX_MESSAGE_BYTES")
+        return records
+
     def _fact(
         self, key: Key, named: tuple[str, str, str], time: datetime, data: bytes, *, conflicting: bool = False
     ) -> StoredFact:
@@ -246,7 +268,8 @@ class Batch:
         """A dead letter. Its event counts as never taken in, so that it can be sent again."""
         record = arrival.record
         log.warning("dead-letter", reason=why.reason, error=str(why), topic=record.topic, offset=record.offset)
-        self.published.append(dead_letter(self._topics.cancellation_dead_letter, record, why, self.now))
+        topic, largest = self._topics.cancellation_dead_letter, self._settings.topic_max_message_bytes
+        self.published.append(dead_letter(topic, record, why, self.now, largest))
         if isinstance(arrival.event, Envelope):
             event, content = claim_of(arrival.event)
             self._seen.get(event, set()).discard(content)
@@ -262,6 +285,17 @@ class Batch:
 
     def _rules(self, key: Key) -> Rules:
         return self._settings.rules(self._policies.get(key[0], ()))
+
+
+def _check_room(subscription: Subscription, body: Fact | Command) -> None:
+    """Refuses what would make a subscription larger than can be decided on in good time."""
+    new = (
+        {line.charge_id for line in body.charges} - set(subscription.charges) if isinstance(body, InvoiceStated) else ()
+    )
+    if len(subscription.charges) + len(new) > MOST_EVER:
+        raise UnreadableError("too-many", f"a subscription has at most {MOST_EVER} charges")
+    if len(subscription.entries) >= MOST_EVER:
+        raise UnreadableError("too-many", f"a subscription has at most {MOST_EVER} events")
 
 
 def clock_data(grace: timedelta) -> bytes:

@@ -18,6 +18,8 @@ def _seconds(value: object) -> object:
         return value
 
 
+_HEADROOM = 1_000_000
+
 Span: TypeAlias = Annotated[timedelta, BeforeValidator(_seconds)]
 
 
@@ -60,6 +62,7 @@ class Settings(BaseSettings):
     kafka_bootstrap_servers: str = "127.0.0.1:9092"
     database_url: Annotated[str, Field(repr=False)] = "postgresql://127.0.0.1:5432/postgres"
     database_connections: Annotated[int, Field(ge=2)] = 4
+    database_timeout: Span = timedelta(seconds=30)
     http_bind: Annotated[str, Field(pattern=r"^.*:\d+$")] = "127.0.0.1:8080"
     instance_id: str | None = None
     consumer_group: str = "subscription-cancellation"
@@ -72,12 +75,18 @@ class Settings(BaseSettings):
     relay_interval: Span = timedelta(seconds=1)
     relay_shards: Annotated[int, Field(ge=1, le=1024)] = 16
     relay_max_records: Annotated[int, Field(ge=1)] = 2000
+    outbox_max_records: Annotated[int, Field(ge=1)] = 50_000
 
     topic_partitions: Annotated[int, Field(ge=1)] = 12
     topic_replication_factor: Annotated[int, Field(ge=1)] = 1
     topic_retention: Span = timedelta(days=30)
     dead_letter_retention: Span = timedelta(days=90)
     topic_max_message_bytes: Annotated[int, Field(ge=1_000_000)] = 8_000_000
+
+    @property
+    def largest_record(self) -> int:
+        """Bytes of a dead letter: as large as any record, with all its headers and those that say why."""
+        return self.topic_max_message_bytes + _HEADROOM
 
     def rules(self, policies: tuple[tuple[datetime, Policy], ...]) -> Rules:
         """What the domain decides by, for a tenant with these policies."""

@@ -18,6 +18,7 @@ def wanted(settings: Settings, topics: Topics) -> list[NewTopic]:
         topics.cancellation_dead_letter: {
             "cleanup.policy": "delete",
             "retention.ms": str(int(settings.dead_letter_retention.total_seconds() * 1000)),
+            "max.message.bytes": str(settings.largest_record),
         },
     }
     largest = {"max.message.bytes": str(settings.topic_max_message_bytes)}
@@ -26,7 +27,7 @@ def wanted(settings: Settings, topics: Topics) -> list[NewTopic]:
             name,
             settings.topic_partitions,
             settings.topic_replication_factor,
-            topic_configs={**special.get(name, kept), **largest},
+            topic_configs={**largest, **special.get(name, kept)},
         )
         for name in topics.model_dump().values()
     ]

@@ -14,8 +14,10 @@ from service.messages.envelope import Headers
 
 REASON, ERROR = "dlq_reason", "dlq_error"
 TOPIC, PARTITION, OFFSET = "dlq_topic", "dlq_partition", "dlq_offset"
+BYTES = "dlq_bytes"
+"""How large the value was: only there where the letter could not hold all of it."""
 
-_OURS = frozenset({REASON, ERROR, TOPIC, PARTITION, OFFSET})
+_OURS = frozenset({REASON, ERROR, TOPIC, PARTITION, OFFSET, BYTES})
 _CONNECT, _SPRING = "__connect.errors.", "kafka_dlt-"
 
 
@@ -56,6 +58,11 @@ def origin(headers: Headers) -> Origin:
 def original(headers: Headers) -> list[tuple[str, bytes | None]]:
     """The headers of the record that became a dead letter."""
     return [(name, value) for name, value in headers if name not in _OURS and not name.startswith((_CONNECT, _SPRING))]
+
+
+def is_cut(headers: Headers) -> bool:
+    """Whether the letter holds the beginning of its value only."""
+    return any(name == BYTES for name, _ in headers)
 
 
 def _text(said: Mapping[str, bytes], name: str) -> str | None:

@@ -12,11 +12,17 @@ from typing import Annotated, Any, Protocol, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
-from service.messages.inputs import INPUTS, CancellationPolicySet, Input, Instant, Text
+from service.messages.inputs import INPUTS, LONGEST_TRACE, CancellationPolicySet, Input, Instant, Text
 
 Headers: TypeAlias = Sequence[tuple[str, bytes | None]]
 
 STRUCTURED = "application/cloudevents"
+LARGEST_VALUE = 1_000_000
+"""Bytes of a record's value."""
+MOST_HEADERS, LARGEST_HEADERS = 100, 32_768
+"""How many headers a record may have, and how many bytes of names and values."""
+_LONGEST_MESSAGE = 500
+
 CARRIED = ("traceparent", "tracestate", "correlationid")
 
 
@@ -56,11 +62,14 @@ class Envelope:
 
 
 class UnreadableError(Exception):
-    """A record that is no event we know. `reason` is for machines, the message for people."""
+    """A record that is no event we know. `reason` is for machines, the message for people, who read no novels."""
 
     def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
+        super().__init__(message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…")
         self.reason = reason
+
+
+_Trace: TypeAlias = Annotated[str, Field(max_length=LONGEST_TRACE)]
 
 
 class _Attributes(BaseModel):
@@ -73,9 +82,9 @@ class _Attributes(BaseModel):
     source: Text
     type: Text
     time: Instant | None = None
-    traceparent: str | None = None
-    tracestate: str | None = None
-    correlationid: str | None = None
+    traceparent: _Trace | None = None
+    tracestate: _Trace | None = None
+    correlationid: _Trace | None = None
 
 
 def decode(record: Record) -> Envelope:
@@ -86,11 +95,10 @@ def decode(record: Record) -> Envelope:
             No other error leaves this function.
     """
     try:
-        attributes, data = _open(record)
+        attributes, canonical = _open(record)
         model = INPUTS.get(attributes.type)
         if model is None:
             raise UnreadableError("unknown-type", f"there is no event type {attributes.type!r}")
-        canonical = _canonical(data)
         return Envelope(
             source=attributes.source,
             id=attributes.id,
@@ -112,35 +120,68 @@ def content_digest(event_type: str, canonical: bytes) -> bytes:
     return blake2b(event_type.encode() + b"\n" + canonical, digest_size=16).digest()
 
 
-def _open(record: Record) -> tuple[_Attributes, Any]:
-    """The attributes and the parsed data of a record, by its mode."""
-    headers: dict[str, str] = {}
-    for name, value in record.headers:
-        if value is None:
-            raise UnreadableError("bad-header", f"header {name!r} has no value")
-        try:
-            headers[name.lower()] = value.decode()
-        except UnicodeDecodeError as error:
-            raise UnreadableError("bad-header", f"header {name!r} is not UTF-8") from error
+def _open(record: Record) -> tuple[_Attributes, bytes]:
+    """The attributes of a record and its data as JSON in one layout, by its mode."""
+    headers = _headers(record.headers)
     if not record.value:
         raise UnreadableError("empty", "the record has no value")
+    if len(record.value) > LARGEST_VALUE:
+        raise UnreadableError("too-large", f"the value has {len(record.value)} bytes; {LARGEST_VALUE} are the most")
     try:
         body = from_json(record.value, allow_inf_nan=False)
+        canonical = _canonical(body)
     except ValueError as error:
         raise UnreadableError("not-json", f"the value is not JSON: {error}") from error
+    _no_key_twice(record.value, canonical)
     if headers.get("content-type", "").lower().startswith(STRUCTURED):
         if not isinstance(body, dict) or "data" not in body:
             raise UnreadableError("malformed", "a structured event is an object with its data under 'data'")
         attributes = {name: value for name, value in body.items() if name in _Attributes.model_fields}
-        return _Attributes.model_validate_json(_canonical(attributes)), body["data"]
+        return _Attributes.model_validate_json(_canonical(attributes)), _canonical(body["data"])
     named = {name.removeprefix("ce_"): value for name, value in headers.items() if name.startswith("ce_")}
     plain = {name: headers[name] for name in CARRIED if name in headers}
-    return _Attributes.model_validate_json(_canonical({**plain, **named})), body
+    return _Attributes.model_validate_json(_canonical({**plain, **named})), canonical
+
+
+def _headers(given: Headers) -> dict[str, str]:
+    """The headers by their names in small letters; of one that comes twice, the last."""
+    if len(given) > MOST_HEADERS:
+        raise UnreadableError("too-large", f"the record has {len(given)} headers; {MOST_HEADERS} are the most")
+    found: dict[str, str] = {}
+    size = 0
+    for name, value in given:
+        if value is None:
+            raise UnreadableError("bad-header", f"header {name!r} has no value")
+        size += len(name) + len(value)
+        try:
+            found[name.lower()] = value.decode()
+        except UnicodeDecodeError as error:
+            raise UnreadableError("bad-header", f"header {name!r} is not UTF-8") from error
+    if size > LARGEST_HEADERS:
+        raise UnreadableError("too-large", f"the headers have {size} bytes; {LARGEST_HEADERS} are the most")
+    return found
+
+
+def _no_key_twice(value: bytes, canonical: bytes) -> None:
+    """Refuses an object that says the same key twice, of which a parser silently takes one.
+
+    What was dropped took its colons along: unless colons are written as escapes, there are then fewer
+    of them in what was parsed. That is far cheaper to see than every key.
+    """
+    if value.count(b":") != canonical.count(b":") or b"\\u003" in value:
+        json.loads(value.decode(), object_pairs_hook=_distinct)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> None:
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UnreadableError("duplicate-key", f"an object says {twice!r} twice")
 
 
 def _canonical(data: object) -> bytes:
     """The same bytes for the same content, however it was laid out."""
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
 
 
 def _sentence(error: ValidationError) -> str:

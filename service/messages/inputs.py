@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal, Self, TypeAlias
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -18,6 +19,21 @@ from service.domain import facts
 from service.domain.money import Amount, exponent, minor_units
 from service.domain.periods import Duration, zone
 from service.domain.policy import Language, Policy
+
+LONGEST_ID = 255
+LONGEST_COMMENT = 4_000
+LONGEST_TRACE = 1_024
+MOST_CHARGES = 1_000
+"""Of one invoice."""
+MOST_LINES = 500
+"""Of one price list, or named in one request."""
+MOST_EVER = 10_000
+"""Charges, and events, of one subscription: what a decision has to look at is bounded by it."""
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
+LONGEST_YEARS = 100
+"""Of an interval, a term or a notice: a date that lies so much later can still be written."""
+
+_ZONES = available_timezones()
 
 
 def _written_as(pattern: str) -> Callable[[object], object]:
@@ -33,6 +49,8 @@ def _written_as(pattern: str) -> Callable[[object], object]:
 
 
 def _known_zone(name: str) -> str:
+    if name not in _ZONES:
+        raise ValueError(f"there is no time zone {name!r}")
     zone(name)
     return name
 
@@ -42,13 +60,20 @@ def _known_currency(code: str) -> str:
     return code
 
 
+def _bounded(text: str) -> Duration:
+    duration = Duration.parse(text)
+    if duration.months > 12 * LONGEST_YEARS or duration.days > 365 * LONGEST_YEARS:
+        raise ValueError(f"{text!r} is longer than {LONGEST_YEARS} years")
+    return duration
+
+
 def _duration(text: str) -> str:
-    Duration.parse(text)
+    _bounded(text)
     return text
 
 
 def _interval(text: str) -> str:
-    interval = Duration.parse(text)
+    interval = _bounded(text)
     if bool(interval.months) == bool(interval.days):
         raise ValueError(
             f"{text!r} is not an interval: whole months and years, or whole weeks and days, more than none"
@@ -56,11 +81,13 @@ def _interval(text: str) -> str:
     return text
 
 
-Text: TypeAlias = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Comment: TypeAlias = Annotated[str, Field(max_length=4000, pattern=r"^[^\x00]*$")]
+Text: TypeAlias = Annotated[str, Field(min_length=1, max_length=LONGEST_ID, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Tenant: TypeAlias = Annotated[str, Field(min_length=1, max_length=LONGEST_ID, pattern=r"^[^\x00-\x1f\x7f:]+$")]
+"""Without a colon: tenant and subscription id, with one between them, are the key of all outcomes."""
+Comment: TypeAlias = Annotated[str, Field(max_length=LONGEST_COMMENT, pattern=r"^[^\x00]*$")]
 Money: TypeAlias = Annotated[str, Field(pattern=r"^[0-9]{1,15}(\.[0-9]{1,4})?$")]
 Day: TypeAlias = Annotated[
-    date, Field(strict=False, ge=date(1970, 1, 1), le=date(2199, 12, 31)), BeforeValidator(_written_as(r"[0-9-]{10}"))
+    date, Field(strict=False, ge=FIRST_DAY, le=LAST_DAY), BeforeValidator(_written_as(r"[0-9-]{10}"))
 ]
 Instant: TypeAlias = Annotated[
     AwareDatetime,
@@ -81,7 +108,7 @@ class _Model(BaseModel):
 class Input(_Model):
     """What every input has: the subscription it is about, and its tenant."""
 
-    tenant_id: Text = "default"
+    tenant_id: Tenant = "default"
     subscription_id: Text
 
     def body(self, currency: str, event_id: str) -> facts.Fact | facts.Command:
@@ -152,7 +179,7 @@ class SubscriptionActivated(Input):
     interval: IntervalText
     anchor_day: Annotated[int, Field(ge=1, le=31)] | None = None
     billing: Literal["in-advance", "in-arrears"] = "in-advance"
-    lines: Annotated[list[Line], Field(min_length=1)]
+    lines: Annotated[list[Line], Field(min_length=1, max_length=MOST_LINES, fail_fast=True)]
     trial_end_date: Day | None = None
     terms: Terms | None = None
     language: Language | None = None
@@ -186,7 +213,7 @@ class PriceChanged(Input):
     """A new price list from a date on."""
 
     effective_date: Day
-    lines: Annotated[list[Line], Field(min_length=1)]
+    lines: Annotated[list[Line], Field(min_length=1, max_length=MOST_LINES, fail_fast=True)]
 
     def body(self, currency: str, event_id: str) -> facts.PriceChanged:  # noqa: ARG002, D102
         return facts.PriceChanged(self.effective_date, tuple(line.line(currency) for line in self.lines))
@@ -253,7 +280,7 @@ class Charge(_Model):
 
 class _Invoice(Input):
     invoice_id: Text
-    charges: list[Charge]
+    charges: Annotated[list[Charge], Field(max_length=MOST_CHARGES, fail_fast=True)]
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -381,7 +408,7 @@ class _Ending(CancellationCommand):
 class CancellationRequested(_Ending):
     """The customer wants the subscription to end, or only some of its lines."""
 
-    line_ids: Annotated[list[Text], Field(min_length=1)] | None = None
+    line_ids: Annotated[list[Text], Field(min_length=1, max_length=MOST_LINES, fail_fast=True)] | None = None
 
     def body(self, currency: str, event_id: str) -> facts.Command:  # noqa: ARG002, D102
         command = self.ending("request", self.cancellation_id or event_id)
@@ -405,7 +432,7 @@ class CancellationRevoked(CancellationCommand):
 class CancellationPolicySet(_Model):
     """A tenant's policy, whole: what it does not say is the default. In force from the event's time on."""
 
-    tenant_id: Text = "default"
+    tenant_id: Tenant = "default"
     settlement: Literal["prorate", "full-period", "refund-period"] = "prorate"
     proration: Literal["day", "second"] = "day"
     day_of_cancellation: Literal["active", "free"] = "active"

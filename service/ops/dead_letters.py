@@ -22,7 +22,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from pydantic_core import from_json
 
-from service.messages.dead_letters import Origin, origin, original
+from service.messages.dead_letters import Origin, is_cut, origin, original
 from service.messages.envelope import STRUCTURED, Envelope, Headers, UnreadableError, decode
 from service.settings import Settings
 from service.store import dead_letters, outbox
@@ -163,12 +163,9 @@ async def replay(
     done = Done()
     async with _connection(settings) as connection:
         async for page in letters:
-            can = [letter for letter in page if (to or letter.origin.topic) in inputs]
-            for letter in page:
-                target = to or letter.origin.topic
-                if target not in inputs:
-                    where = "does not say where it came from" if target is None else f"came from {target}"
-                    done.refused.append((letter.name, f"{where}, and the service reads {', '.join(inputs)}; name one"))
+            refused = {letter.place: _why_not(letter, to, inputs) for letter in page}
+            can = [letter for letter in page if refused[letter.place] is None]
+            done.refused += [(letter.name, why) for letter in page if (why := refused[letter.place]) is not None]
             async with connection.transaction():
                 now = datetime.now(UTC)
                 fresh = await dead_letters.settle(connection, (x.place for x in can), Fate("replayed", None, now))
@@ -177,6 +174,17 @@ async def replay(
             done.done += len(fresh)
             done.before += len(can) - len(fresh)
     return done
+
+
+def _why_not(letter: Letter, to: str | None, inputs: Sequence[str]) -> str | None:
+    """Why a letter cannot be replayed, if it cannot."""
+    target = to or letter.origin.topic
+    if is_cut(letter.headers):
+        return "holds only the beginning of a value that was too large"
+    if target in inputs:
+        return None
+    where = "does not say where it came from" if target is None else f"came from {target}"
+    return f"{where}, and the service reads {', '.join(inputs)}; name one with --to"
 
 
 async def discard(settings: Settings, letters: AsyncIterator[Sequence[Letter]], because: str) -> Done:

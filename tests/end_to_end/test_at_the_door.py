@@ -23,6 +23,8 @@ GOOD: list[tuple[str, bytes | None]] = [
 REQUEST = {"subscription_id": "anything", "end": {"mode": "immediately"}}
 BODY = json.dumps(REQUEST).encode()
 FLOAT_PAYMENT = json.dumps({"subscription_id": "anything", "invoice_id": "I", "paid_amount": 12.5}).encode()
+CHARGE = {"charge_id": "C", "period": {"start": "2026-11-01", "end": "2026-12-01"}, "amount": "1.00"}
+CHARGES = json.dumps({"subscription_id": "anything", "invoice_id": "I", "charges": [CHARGE] * 80_000}).encode()
 
 BAD: dict[str, tuple[bytes | None, list[tuple[str, bytes | None]], str]] = {
     "a null header": (BODY, [*GOOD, ("x-tenant", None)], "bad-header"),
@@ -30,7 +32,11 @@ BAD: dict[str, tuple[bytes | None, list[tuple[str, bytes | None]], str]] = {
     "no value": (None, GOOD, "empty"),
     "an empty value": (b"", GOOD, "empty"),
     "broken JSON": (b'{"subscription_id": ', GOOD, "not-json"),
-    "two megabytes of garbage": (secrets.token_bytes(2_000_000), GOOD, "not-json"),
+    "a megabyte of garbage": (secrets.token_bytes(1_000_000), GOOD, "not-json"),
+    "as much as the topic takes": (secrets.token_bytes(7_990_000), GOOD, "too-large"),
+    "a key twice": (b'{"subscription_id": "a", ' + BODY[1:], GOOD, "duplicate-key"),
+    "a hundred thousand charges": (CHARGES, [*GOOD[:3], ("ce_type", b"invoice-issued"), GOOD[4]], "too-large"),
+    "a thousand headers": (BODY, [*GOOD, *[("x-more", b"x")] * 1000], "too-large"),
     "a wrong type": (json.dumps({**REQUEST, "subscription_id": 7}).encode(), GOOD, "malformed"),
     "an unknown event type": (BODY, [*GOOD[:3], ("ce_type", b"coffee-requested"), GOOD[4]], "unknown-type"),
     "a float amount": (FLOAT_PAYMENT, [*GOOD[:3], ("ce_type", b"invoice-paid"), GOOD[4]], "malformed"),
