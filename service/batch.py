@@ -127,6 +127,12 @@ class Batch:
             self._waiting.setdefault(key, deque()).append(replace(arrival, conflicting=True) if conflict else arrival)
             self._go_on(key)
 
+    def leave(self, arrivals: Sequence[Arrival]) -> None:
+        """Lets go of arrivals that another transaction will take."""
+        for claim in (arrival.claim for arrival in arrivals):
+            if claim is not None and claim[1] not in self._seen.get(claim[0], ()):
+                self.released.add(claim)
+
     def tick(self, subscription: Subscription) -> None:
         """What the clock brings about for a subscription that is due."""
         key = (subscription.tenant_id, subscription.subscription_id)

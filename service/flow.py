@@ -15,21 +15,29 @@ dead see what has been done in the meantime.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import monotonic
 
 import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
 
+from service.arrivals import Arrival
 from service.batch import Batch, read
 from service.settings import Settings, Topics
 from service.store import inbox, outbox, policies, subscriptions
-from service.store.records import Incoming
+from service.store.records import Incoming, Outgoing
 from service.store.subscriptions import Held, Key, Parked
 
 log = structlog.get_logger(__name__)
+
+_LONGEST_TRANSACTION = 10.0
+_LONGEST_TURN = 0.1
+"""Seconds of deciding: in one transaction, and before the event loop has its turn."""
 
 Clock = Callable[[], datetime]
 
@@ -49,10 +57,19 @@ class Flow:
     clock: Clock = utc_now
 
     async def process(self, records: Sequence[Incoming]) -> int:
-        """Decides a batch in one transaction; returns how many outcomes and dead letters it left in the outbox.
+        """Decides a batch; returns how many outcomes and dead letters it left in the outbox.
 
-        Running it again with the same records does nothing: the offsets say so.
+        In one transaction, or in several where deciding takes long. Running it again with the same records does
+        nothing: the offsets say so.
         """
+        published, left = 0, records
+        while left:
+            more, left = await self._process(left)
+            published += more
+        return published
+
+    async def _process(self, records: Sequence[Incoming]) -> tuple[int, Sequence[Incoming]]:
+        """One transaction: what it has published, and the records that it has left for the next."""
         now, group = self.clock(), self.settings.consumer_group
         async with self.pool.acquire() as connection, connection.transaction():
             following = await inbox.lock_offsets(connection, group, {(r.topic, r.partition) for r in records})
@@ -66,12 +83,11 @@ class Flow:
             tenants = {arrival.tenant for arrival in arrivals if arrival.tenant is not None}
             set_before = await policies.read(connection, tenants)
             batch = self._batch(now, set_before, locked, claimed, waiting)
-            for arrival in arrivals:
-                batch.take(arrival)
+            taken = await _take(batch, arrivals)
             await self._write(connection, batch)
-            following.update({(r.topic, r.partition): r.offset + 1 for r in unseen})
+            following.update({(r.topic, r.partition): r.offset + 1 for r in unseen[:taken]})
             await inbox.advance_offsets(connection, group, following)
-        return len(batch.published)
+        return len(batch.published), unseen[taken:]
 
     async def end_due(self, limit: int = 500) -> int:
         """Brings about what the clock has made due, oldest first; returns how much there was, at most twice `limit`.
@@ -139,6 +155,23 @@ class Flow:
         await outbox.append(connection, batch.published, self.settings.relay_shards)
 
 
+async def _take(batch: Batch, arrivals: Sequence[Arrival]) -> int:
+    """Takes arrivals, at least one, for as long as a transaction may last; returns how many.
+
+    The event loop has its turn in between: a worker that only decides is soon thought dead.
+    """
+    began = turn = monotonic()
+    for number, arrival in enumerate(arrivals):
+        if number and monotonic() - began > _LONGEST_TRANSACTION:
+            batch.leave(arrivals[number:])
+            return number
+        if monotonic() - turn > _LONGEST_TURN:
+            await asyncio.sleep(0)
+            turn = monotonic()
+        batch.take(arrival)
+    return len(arrivals)
+
+
 class Relay:
     """Moves the outbox to Kafka. One relay at a time holds a shard, by a lock that goes with its connection."""
 
@@ -151,16 +184,31 @@ class Relay:
     async def once(self) -> int:
         """Publishes the oldest records of the shards it holds; returns how many.
 
-        They are sent in order, all acknowledged, then deleted. What fails in between is sent again, with the same ids.
+        They are sent, all acknowledged, then deleted. What fails in between is sent again, with the same ids. A record
+        goes out only once those before it with its key and topic are acknowledged: a producer that gives a batch up
+        still sends what has been queued behind it.
         """
         wanted = [shard for shard in range(self._settings.relay_shards) if shard not in self._held]
         self._held.update(await outbox.hold(self._connection, wanted) if wanted else ())
         records = await outbox.pending(self._connection, sorted(self._held), self._settings.relay_max_records)
-        acknowledgements = [
-            await self._producer.send(record.topic, key=record.key, value=record.value, headers=list(record.headers))
-            for _, record in records
-        ]
-        for acknowledgement in acknowledgements:
-            await acknowledgement
+        for wave in _waves(record for _, record in records):
+            acknowledgements = [
+                await self._producer.send(r.topic, key=r.key, value=r.value, headers=list(r.headers)) for r in wave
+            ]
+            for acknowledgement in acknowledgements:
+                await acknowledgement
         await outbox.delete(self._connection, [number for number, _ in records])
         return len(records)
+
+
+def _waves(records: Iterable[Outgoing]) -> list[list[Outgoing]]:
+    """The records in order, as few waves as leave each key of a topic at most once in each."""
+    waves: list[list[Outgoing]] = []
+    sent: Counter[tuple[str, bytes | None]] = Counter()
+    for record in records:
+        place = (record.topic, record.key)
+        if sent[place] == len(waves):
+            waves.append([])
+        waves[sent[place]].append(record)
+        sent[place] += 1
+    return waves

@@ -48,3 +48,18 @@ async def test_of_a_record_larger_than_the_dead_letter_topic_takes_the_beginning
     cut, whole = await world.published()
     assert (len(cut["value"]), cut["headers"]["dlq_bytes"]) == (1_000_000, b"8000001")
     assert (len(whole["value"]), whole["headers"].get("dlq_bytes")) == (8_000_000, None)
+
+
+async def test_a_batch_that_takes_long_to_decide_is_decided_in_several_transactions(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.flow._LONGEST_TRANSACTION", -1)
+    lives = [world.activated(), world.activated(), world.cancel("t", "ct"), world.issued(), world.cancel()]
+    await world.flow.process([*lives, world.activated("t", "at")])
+    assert await world.types() == [*CANCELLED, "cancellation-scheduled", "period-shortened", "renewal-cancelled"]
+    assert await world.pool.fetchval("select count(distinct xmin::text) from fact") == 4
+    assert await world.pool.fetchval("select count(*) from inbox") == 5
+    offsets = "select sum(next_offset)::int from consumer_offset"
+    assert await world.pool.fetchval(offsets) == 6
+    await world.flow.process([world.issued(), world.cancel(), world.activated()])
+    assert await world.pool.fetchval("select count(*) from fact") == 5
