@@ -6,6 +6,7 @@
 #   make laws      the laws over 100,000 random steps, with what was compared (STEPS, SEED)
 #   make stories   the stories of the tests as a table for people who do not read Python
 #   make bench     decisions a second of the domain alone, and events a second through one worker
+#   make chaos     faults over real processes, and what was lost to them (SHORT=1: a minute; SEED, ONLY, EVENTS)
 #   make format    rewrites the sources as `check` wants them
 #   make lock      pins what pyproject.toml asks for (UPGRADE=1: the newest of it)
 #   make clean     removes what make made
@@ -46,6 +47,11 @@ stories: environment
 bench: environment
 	@$(RUN) tests.benchmarks.domain
 	@$(RUN) tests.benchmarks.throughput $(LIVES)
+
+# Every fault in turn, an hour and a half; the outages of ten minutes only when asked for by name (ONLY).
+chaos: environment
+	@$(RUN) tests.chaos $(if $(filter 1,$(SHORT)),--short) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) \
+		$(if $(EVENTS),--events $(EVENTS))
 
 format: environment
 	$(RUN) ruff check --fix

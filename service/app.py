@@ -10,9 +10,11 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
-from service.consumer import broker_for
+from service.consumer import broker_for, start
 from service.flow import Flow, Relay
+from service.health import Health
 from service.http import serve
 from service.retry import patiently, pause
 from service.settings import Settings, Topics
@@ -23,19 +25,44 @@ log = structlog.get_logger(__name__)
 _DRAIN_SECONDS = 20
 """What is under way may take this long to end; a deployment's own limit is commonly 30."""
 
+_ROUND_SECONDS = 240
+"""A round of the relay waits for an absent broker so long; then connection and producer are made anew."""
+
+_CLOSE_SECONDS = 5
+_EXPECTED = (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+"""What a server that is away makes of a call: one line in the log instead of a traceback."""
+
+# A worker that is stopped or cut off must not hold for ever what others wait for: Postgres ends its session by itself.
+# A relay is silent for as long as a round of it may take, so its session may be silent a little longer.
+_SESSION = {
+    "application_name": "subscription-cancellation",
+    "idle_in_transaction_session_timeout": "30s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+_RELAY_SESSION = {**_SESSION, "idle_session_timeout": f"{_ROUND_SECONDS + 60}s"}
+
 
 async def run(settings: Settings, topics: Topics, ready: Callable[[str], None]) -> None:
     """Runs the service until SIGINT or SIGTERM; `ready` is told the HTTP address once it consumes."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    running = asyncio.create_task(_run(settings, topics, stop, ready))
+    started = asyncio.Event()
+
+    def began(address: str) -> None:
+        started.set()
+        ready(address)
+
+    running = asyncio.create_task(_run(settings, topics, stop, began))
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stop.set()
-        await asyncio.wait({running}, timeout=_DRAIN_SECONDS)
+        if started.is_set():
+            await asyncio.wait({running}, timeout=_DRAIN_SECONDS)
         running.cancel()
     with suppress(asyncio.CancelledError):
         await running
@@ -44,25 +71,40 @@ async def run(settings: Settings, topics: Topics, ready: Callable[[str], None]) 
 async def _run(settings: Settings, topics: Topics, stop: asyncio.Event, ready: Callable[[str], None]) -> None:
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(_pool(settings))
-        async with pool.acquire() as connection:
-            for name in await migrate(connection):
-                log.info("migrated", name=name)
-        flow, decided = Flow(pool, settings, topics), asyncio.Event()
-        broker = broker_for(flow, decided)
-        await patiently("kafka", broker.start)
+        health = Health()
+        address = await stack.enter_async_context(serve(settings, pool, health))
+        await patiently("migrations", lambda: _migrate(pool))
+        flow, decided, drained = Flow(pool, settings, topics), asyncio.Event(), asyncio.Event()
+        broker = broker_for(flow, decided, health)
+        await patiently("kafka", lambda: start(broker, health))
         stack.push_async_callback(broker.stop)
-        address = await stack.enter_async_context(serve(settings, pool))
         async with asyncio.TaskGroup() as loops:
-            loops.create_task(_clock_loop(flow, decided, stop))
-            loops.create_task(_relay_loop(settings, decided, stop))
+            loops.create_task(_clock_loop(flow, decided, stop, health))
+            loops.create_task(_relay_loop(settings, decided, drained, health))
             ready(address)
             log.info("ready", http=address)
             await stop.wait()
             log.info("stopping")
+            await broker.stop()
+            drained.set()
+            decided.set()
+
+
+async def _migrate(pool: asyncpg.Pool) -> None:
+    async with pool.acquire() as connection:
+        for name in await migrate(connection):
+            log.info("migrated", name=name)
 
 
 def _connections(settings: Settings) -> asyncpg.Pool:
-    return asyncpg.create_pool(settings.database_url, min_size=1, max_size=settings.database_connections)
+    return asyncpg.create_pool(
+        settings.database_url,
+        min_size=1,
+        max_size=settings.database_connections,
+        timeout=settings.database_timeout.total_seconds(),
+        command_timeout=settings.database_timeout.total_seconds(),
+        server_settings=_SESSION,
+    )
 
 
 @asynccontextmanager
@@ -74,43 +116,68 @@ async def _pool(settings: Settings) -> AsyncIterator[asyncpg.Pool]:
         await pool.close()
 
 
-async def _clock_loop(flow: Flow, decided: asyncio.Event, stop: asyncio.Event) -> None:
+async def _clock_loop(flow: Flow, decided: asyncio.Event, stop: asyncio.Event, health: Health) -> None:
     while not stop.is_set():
-        done = await patiently("clock", flow.end_due)
-        if done:
+        if await patiently("clock", flow.end_due, lambda: health.turn("clock")):
             decided.set()
         else:
             await pause(stop, flow.settings.clock_interval.total_seconds())
 
 
-async def _relay_loop(settings: Settings, decided: asyncio.Event, stop: asyncio.Event) -> None:
-    """Relays until told to stop, on a connection and a producer of its own; a fault rebuilds both."""
-    while not stop.is_set():
+async def _relay_loop(settings: Settings, decided: asyncio.Event, drained: asyncio.Event, health: Health) -> None:
+    """Relays until all is drained, on a connection and a producer of its own; a fault rebuilds both."""
+    while not drained.is_set():
+        health.turn("relay")
         try:
             async with _relay(settings) as relay:
-                while not stop.is_set():
+                while not drained.is_set():
                     decided.clear()
-                    if not await relay.once():
+                    if not await _round(relay, health):
                         await pause(decided, settings.relay_interval.total_seconds())
+                while await _round(relay, health):  # what the last batch has left
+                    pass
+        except _EXPECTED as error:
+            log.warning("relay-interrupted", error=f"{type(error).__name__}: {error}")
+            await pause(drained, settings.relay_interval.total_seconds())
         except Exception:  # reported, and tried again for as long as it lasts
             log.exception("relay-interrupted")
-            await pause(stop, settings.relay_interval.total_seconds())
+            await pause(drained, settings.relay_interval.total_seconds())
+
+
+async def _round(relay: Relay, health: Health) -> int:
+    async with asyncio.timeout(_ROUND_SECONDS):
+        count = await relay.once()
+    health.relayed()
+    return count
 
 
 @asynccontextmanager
 async def _relay(settings: Settings) -> AsyncIterator[Relay]:
-    connection = await asyncpg.connect(settings.database_url)
+    limit = settings.database_timeout.total_seconds()
+    connection = await asyncpg.connect(
+        settings.database_url, timeout=limit, command_timeout=limit, server_settings=_RELAY_SESSION
+    )
     try:
         producer = AIOKafkaProducer(
             bootstrap_servers=settings.kafka_bootstrap_servers,
             enable_idempotence=True,
-            max_request_size=settings.topic_max_message_bytes,
+            max_request_size=settings.largest_record,
             linger_ms=1,
         )
-        await producer.start()
         try:
+            await producer.start()
             yield Relay(connection, producer, settings)
         finally:
-            await producer.stop()
+            await _stop(producer)
     finally:
-        await connection.close()
+        connection.terminate()  # nothing is under way on it, and a server that is away answers no goodbye
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    """Stops a producer; what it cannot get rid of in time is dropped, for the next one sends it all again."""
+    try:
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await producer.stop()
+    except TimeoutError:
+        producer._sender.sender_task.cancel()  # noqa: SLF001  stop() alone waits until the broker is back
+        await producer.client.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any, TypeAlias
 
 import structlog
@@ -19,8 +20,9 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
 
 from service.flow import Flow
+from service.health import Health
 from service.retry import patiently
-from service.store import inbox
+from service.store import inbox, outbox
 from service.store.records import Incoming
 
 log = structlog.get_logger(__name__)
@@ -29,9 +31,11 @@ Raw: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
 
 _DAY_MS = 24 * 60 * 60 * 1000
 _CATCH_UP_SECONDS = 0.5
+_FULL_SECONDS = 0.5
+_COUNTED_SECONDS = 1.0
 
 
-def broker_for(flow: Flow, decided: asyncio.Event) -> KafkaBroker:
+def broker_for(flow: Flow, decided: asyncio.Event, health: Health) -> KafkaBroker:
     """A broker with one batch subscriber that feeds `flow`; `decided` is set when there is something to relay.
 
     A batch that cannot be decided (the database is away) is tried again in place. The poll interval
@@ -40,7 +44,7 @@ def broker_for(flow: Flow, decided: asyncio.Event) -> KafkaBroker:
     """
     settings = flow.settings
     broker = KafkaBroker(settings.kafka_bootstrap_servers, allow_auto_create_topics=False, logger=None)
-    door = _Door(flow, decided)
+    door = _Door(flow, decided, health)
     subscriber = broker.subscriber(
         *flow.topics.inputs,
         batch=True,
@@ -55,7 +59,7 @@ def broker_for(flow: Flow, decided: asyncio.Event) -> KafkaBroker:
         max_records=settings.batch_max_records,
         batch_timeout_ms=10,
         isolation_level="read_committed",
-        listener=_Assignment(flow, door),
+        listener=_Assignment(flow, door, health),
         parser=door.open,
         decoder=_undecoded,
     )
@@ -64,13 +68,39 @@ def broker_for(flow: Flow, decided: asyncio.Event) -> KafkaBroker:
     return broker
 
 
+async def start(broker: KafkaBroker, health: Health) -> None:
+    """Starts consuming; what a start that failed has opened is closed again."""
+    try:
+        await broker.start()
+    except BaseException:
+        await broker.stop()
+        raise
+    for subscriber in broker.subscribers:
+        _watch(subscriber.consumer, health)  # type: ignore[attr-defined]  # their common type has none
+
+
+def _watch(consumer: Any, health: Health) -> None:  # noqa: ANN401  aiokafka ships no types
+    """Counts each poll that comes back without an error as a turn: one that is fenced off polls and gets none."""
+    polled = consumer.getmany
+
+    async def getmany(*partitions: TopicPartition, **options: object) -> Any:  # noqa: ANN401
+        records = await polled(*partitions, **options)
+        health.turn("consumer")
+        return records
+
+    consumer.getmany = getmany
+    health.turn("consumer")
+
+
 class _Door:
     """The handler and the parser of the subscriber, which share its consumer."""
 
-    def __init__(self, flow: Flow, decided: asyncio.Event) -> None:
+    def __init__(self, flow: Flow, decided: asyncio.Event, health: Health) -> None:
         self.flow = flow
         self.subscriber: Any = None
         self._decided = decided
+        self._health = health
+        self._counted_at = 0.0
 
     async def open(self, records: tuple[Raw, ...]) -> KafkaAckableMessage:
         """The batch as it is: no header and no value is looked at."""
@@ -80,7 +110,8 @@ class _Door:
         """Decides a batch, then tells Kafka how far we are, for lag tools and autoscaling only."""
         together = [_incoming(record) for record in [*records, *await self._lives_before(records)]]
         batch = in_order(together, self.flow.topics.before_commands)
-        if await patiently("process", lambda: self.flow.process(batch)):
+        await self._room()
+        if await patiently("process", lambda: self.flow.process(batch), self._turn):
             self._decided.set()
         following = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in batch}
         consumer = self.subscriber.consumer
@@ -91,6 +122,22 @@ class _Door:
             await consumer.commit({tp: offset for tp, offset in following.items() if tp in held})
         except KafkaError as error:
             log.info("kafka-commit-skipped", error=str(error))
+
+    def _turn(self) -> None:
+        self._health.turn("consumer")
+
+    async def _room(self) -> None:
+        """Waits while the outbox is full: what cannot be published is not to pile up in the database."""
+        if monotonic() - self._counted_at < _COUNTED_SECONDS:
+            return
+        while not await patiently("outbox", self._has_room, self._turn):
+            log.warning("outbox-full", limit=self.flow.settings.outbox_max_records)
+            await asyncio.sleep(_FULL_SECONDS)
+        self._counted_at = monotonic()
+
+    async def _has_room(self) -> bool:
+        async with self.flow.pool.acquire() as connection:
+            return await outbox.has_room(connection, self.flow.settings.outbox_max_records)
 
     async def _lives_before(self, records: Sequence[Raw]) -> list[Raw]:
         """What the topics that bear on commands already hold when commands are in hand.
@@ -122,12 +169,14 @@ class _Door:
 class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
     """On assignment a worker goes on where the database says, whatever Kafka has committed."""
 
-    def __init__(self, flow: Flow, door: _Door) -> None:
+    def __init__(self, flow: Flow, door: _Door, health: Health) -> None:
         self._flow = flow
         self._door = door
+        self._health = health
 
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
         """Nothing to hand over: what is under way is decided or not by the lock on the offset row."""
+        self._health.joined = False
         log.info("partitions-revoked", partitions=sorted(map(tuple, revoked)))
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
@@ -136,6 +185,7 @@ class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         offsets = await patiently("assignment", lambda: self._offsets(partitions))
         for (topic, number), offset in offsets.items():
             self._door.subscriber.consumer.seek(TopicPartition(topic, number), offset)
+        self._health.joined = True
         log.info("partitions-assigned", partitions=sorted(partitions))
 
     async def _offsets(self, partitions: list[inbox.Partition]) -> dict[inbox.Partition, int]:

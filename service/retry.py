@@ -16,10 +16,13 @@ Result = TypeVar("Result")
 stamina.instrumentation.set_on_retry_hooks(())  # each failure is reported here, once, with what it was
 
 
-async def patiently(what: str, attempt: Callable[[], Awaitable[Result]]) -> Result:
-    """Tries for as long as the fault lasts, with jitter, at most ten seconds apart."""
-    async for trial in stamina.retry_context(on=Exception, attempts=None, timeout=None, wait_initial=0.1, wait_max=10):
+async def patiently(
+    what: str, attempt: Callable[[], Awaitable[Result]], turn: Callable[[], None] = lambda: None
+) -> Result:
+    """Tries for as long as the fault lasts, with jitter, at most five seconds apart; `turn` is told of each attempt."""
+    async for trial in stamina.retry_context(on=Exception, attempts=None, timeout=None, wait_initial=0.1, wait_max=5):
         with trial:
+            turn()
             try:
                 return await attempt()
             except Exception as error:

@@ -396,7 +396,10 @@ class Published:
 
 def check(life: Life, outcomes: Iterable[Data]) -> list[str]:
     """Every way in which the outcomes read from Kafka differ from the books, each with the seed that replays it."""
-    read = list({outcome["id"]: outcome for outcome in reversed(list(outcomes))}.values())[::-1]
+    first: dict[str, Data] = {}
+    for outcome in outcomes:
+        first.setdefault(outcome["id"], outcome)
+    read = list(first.values())
     numbered = [o for o in read if o["type"] != TIMELINE and isinstance(o["data"].get("sequence"), int)]
     published = Published(life, keep(life), read, sorted(numbered, key=lambda o: int(o["data"]["sequence"])))
     found: list[str] = []
@@ -543,12 +546,13 @@ def _links(published: Published, account: Account, charge: Charge, chain: list[_
 def _chain(account: Account, key: str, chain: list[_Link]) -> Iterator[str]:
     """Link by link from the charge's full value to what is kept of it."""
     whole, billed, owed = (getattr(money, key) for money in (account.full, account.billed, account.kept))
-    # An invoice that obeyed a shortening may be read before the command that asked for it: the chain then starts lower.
+    # An invoice that obeyed a shortening may be read before the command that asked for it: the chain then starts lower,
+    # or, where another end was in force until then, begins anew.
     obeyed = account.state == "issued" and billed < whole
     stands: Decimal | None = None
     for number, told, _ in chain:
         before = Decimal(told[f"{key}_before"])
-        if stands is not None and before != stands:
+        if stands is not None and before != stands and not (obeyed and before in {billed, whole}):
             yield f"{key}_before in #{number} is {before}, but it stood at {stands}"
         if stands is None and before != whole and not obeyed and account.state != "voided":
             yield f"the first {key}_before, in #{number}, is {before}, expected {whole}"

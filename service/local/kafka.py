@@ -5,6 +5,7 @@ import base64
 import shutil
 import signal
 import uuid
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -60,6 +61,23 @@ log.cleaner.dedupe.buffer.size = 16777216
 """
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a broker is to be that others count on: a restarted one, or one of several.
+
+    Attributes:
+        broker: its port.
+        controller: its controller's port.
+        cluster: the id of the cluster it belongs to; without one, its own.
+        properties: lines of its properties, which win over those of a broker on its own.
+    """
+
+    broker: int
+    controller: int
+    cluster: str = ""
+    properties: str = ""
+
+
 async def classpath() -> list[Path]:
     """Gives Kafka's jars, after fetching what the cache lacks.
 
@@ -69,13 +87,14 @@ async def classpath() -> list[Path]:
     return await jars.ensure(jars.locked(), jars.cache() / "kafka")
 
 
-async def start(guards: Guards, home: Path, classpath: list[Path]) -> str:
+async def start(guards: Guards, home: Path, classpath: list[Path], place: Place | None = None) -> str:
     """Starts Kafka and waits until it answers.
 
     Args:
         guards: what stops it again.
         home: its directory: a new one, or one that an earlier start left.
         classpath: its jars.
+        place: where it is to be; without one, at any free ports.
 
     Returns:
         Its bootstrap server, as host:port.
@@ -87,10 +106,12 @@ async def start(guards: Guards, home: Path, classpath: list[Path]) -> str:
     java = [_java(), *_JAVA]
     share = await classes.sharing(guards, home, java, classpath)
     kafka = [*java, *share.use, "-cp", ":".join(map(str, classpath))]
-    cluster = await _formatted(guards, home, kafka)
+    more = place.properties if place else ""
+    cluster = await _formatted(guards, home, kafka, place.cluster if place else "", more)
     for _ in range(_ATTEMPTS):
-        broker, controller = free_ports(2)
-        (home / "server.properties").write_text(_SERVER.format(broker=broker, controller=controller, logs="logs"))
+        broker, controller = (place.broker, place.controller) if place else free_ports(2)
+        properties = _SERVER.format(broker=broker, controller=controller, logs="logs") + more
+        (home / "server.properties").write_text(properties)
         broker_command = [*kafka, *share.make, "kafka.Kafka", "server.properties"]
         server = guards.start(broker_command, home / "kafka.log", stop=_STOP, ended=share.keep)
         address = f"127.0.0.1:{broker}"
@@ -121,7 +142,7 @@ async def _answers(address: str, cluster: str) -> bool:
         await admin.close()
 
 
-async def _formatted(guards: Guards, home: Path, kafka: list[str]) -> str:
+async def _formatted(guards: Guards, home: Path, kafka: list[str], cluster: str, more: str) -> str:
     """Formats the storage unless it is, and gives the cluster's id.
 
     It is formatted beside its place and moved there, so that an interruption leaves nothing that looks finished.
@@ -130,8 +151,9 @@ async def _formatted(guards: Guards, home: Path, kafka: list[str]) -> str:
     if not logs.exists():
         shutil.rmtree(unfinished, ignore_errors=True)
         properties = home / "format.properties"
-        properties.write_text(_SERVER.format(broker=1, controller=2, logs=unfinished.name))
-        tool = [*kafka, "kafka.tools.StorageTool", "format", f"--config={properties.name}", f"--cluster-id={_new_id()}"]
+        properties.write_text(_SERVER.format(broker=1, controller=2, logs=unfinished.name) + more)
+        wanted = f"--cluster-id={cluster or new_id()}"
+        tool = [*kafka, "kafka.tools.StorageTool", "format", f"--config={properties.name}", wanted]
         format_ = guards.start(tool, home / "format.log")
         if await format_.end():
             raise format_.failure("failed.")
@@ -141,7 +163,7 @@ async def _formatted(guards: Guards, home: Path, kafka: list[str]) -> str:
     return cluster
 
 
-def _new_id() -> str:
+def new_id() -> str:
     """Gives a cluster id as Kafka makes them: 16 random bytes in 22 characters."""
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 

@@ -31,12 +31,13 @@ _SETTINGS = {
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
-async def start(guards: Guards, home: Path) -> str:
+async def start(guards: Guards, home: Path, port: int | None = None) -> str:
     """Starts Postgres and waits until it answers.
 
     Args:
         guards: what stops it again.
         home: its directory: a new one, or one that an earlier start left.
+        port: where it is to be; without one, at any free port.
 
     Returns:
         The URL of its superuser and first database, password included.
@@ -49,9 +50,9 @@ async def start(guards: Guards, home: Path) -> str:
     password = await _initialised(guards, home, programs, user)
     settings = _SETTINGS | (_FAST if guards.temporary else {})
     for _ in range(_ATTEMPTS):
-        (port,) = free_ports(1)
-        url = f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
-        options = [f"--{name}={value}" for name, value in (settings | {"port": str(port)}).items()]
+        at = free_ports(1)[0] if port is None else port
+        url = f"postgresql://postgres:{password}@127.0.0.1:{at}/postgres"
+        options = [f"--{name}={value}" for name, value in (settings | {"port": str(at)}).items()]
         command = [str(programs / "postgres"), "-D", str(home / "cluster"), *options]
         server = guards.start(command, home / "postgres.log", stop=_STOP, orphaned=signal.SIGQUIT, user=user)
         if await server.answers(partial(_answers, url)):

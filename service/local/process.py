@@ -56,6 +56,11 @@ class Guarded:
         if self._guard.stdin:
             self._guard.stdin.close()
 
+    @property
+    def guard_id(self) -> int:
+        """The process id of the guard, whose only child is the server."""
+        return self._guard.pid
+
     async def end(self) -> int:
         """Waits until server and guard are gone, and gives the server's exit status."""
         return await asyncio.to_thread(self._guard.wait)
@@ -113,7 +118,7 @@ class Guards:
         """
         self.temporary = temporary
         self._lock = lock
-        self._guards: list[Guarded] = []
+        self.started: list[Guarded] = []
 
     def start(
         self,
@@ -137,15 +142,15 @@ class Guards:
         """
         home = str(log.parent)
         order = guard.Order(command, home, list(stop), orphaned, user, home if self.temporary else None)
-        self._guards.append(Guarded(order, log, self._lock, ended))
-        return self._guards[-1]
+        self.started.append(Guarded(order, log, self._lock, ended))
+        return self.started[-1]
 
     async def stop(self) -> None:
         """Stops all servers at once and waits for them; interrupted, it leaves the rest to the guards."""
-        for each in self._guards:
+        for each in self.started:
             each.release()
         for each, status in zip(
-            self._guards, await asyncio.gather(*(each.end() for each in self._guards)), strict=True
+            self.started, await asyncio.gather(*(each.end() for each in self.started)), strict=True
         ):
             each.ended(status)
 

@@ -18,6 +18,7 @@ where shard = any($1::smallint [])
 order by id
 limit $2
 """
+_COUNT = "select count(*) from (select from outbox limit $1) as counted"
 _DELETE = "delete from outbox where id = any($1::bigint [])"
 
 
@@ -29,6 +30,11 @@ async def append(connection: asyncpg.Connection, records: Sequence[Outgoing], sh
             records=[(r.shard(shards), r.topic, r.key, r.value, flatten(r.headers), r.created_at) for r in records],
             columns=["shard", "topic", "key", "value", "headers", "created_at"],
         )
+
+
+async def has_room(connection: asyncpg.Connection, limit: int) -> bool:
+    """Whether fewer records than so many wait to be published."""
+    return bool(await connection.fetchval(_COUNT, limit) < limit)
 
 
 async def hold(connection: asyncpg.Connection, shards: Sequence[int]) -> list[int]:
