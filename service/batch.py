@@ -29,6 +29,7 @@ from service.domain.decide import (
 )
 from service.domain.facts import Activated, Command, Fact, InvoiceStated
 from service.domain.policy import Rules
+from service.domain.settlement import Settlement
 from service.domain.subscription import Subscription
 from service.messages.envelope import Envelope, UnreadableError
 from service.messages.inputs import MOST_EVER, CancellationCommand, CancellationPolicySet, Input
@@ -84,6 +85,7 @@ class Batch:
         self._known = dict(known or {})
         self._seen = dict(claimed or {})
         self._waiting = {key: deque(map(read_again, parked)) for key, parked in (waiting or {}).items()}
+        self._settled: dict[Key, Settlement | None] = {}
         self._changed: dict[Key, tuple[Subscription, datetime | None]] = {}
         self._held = dict(held or {})
         self._resumed: dict[Key, datetime] = {}
@@ -190,7 +192,7 @@ class Batch:
             if key in self._as_drawn:
                 continue
             try:
-                self.published += self._that_fit([drawn(self._topics, subscription, self.now, self._rules(key))])
+                self.published += self._that_fit([self._drawn(key, subscription)])
             except Exception as error:  # noqa: BLE001  what was decided stands; it is drawn when it is resumed
                 self.hold(key, error)
 
@@ -255,6 +257,10 @@ class Batch:
             self.digests[key] = digest(self.digests.get(key, b""), records)
         self._known[key] = subscription
         self._changed[key] = (subscription, due)
+        self._settled[key] = decision.settlement
+
+    def _drawn(self, key: Key, subscription: Subscription) -> Outgoing:
+        return drawn(self._topics, subscription, self.now, self._rules(key), self._settled.get(key))
 
     def _that_fit(self, records: list[Outgoing]) -> list[Outgoing]:
         """The records, if Kafka takes them: one that it never takes would keep all behind it from going out."""

@@ -15,6 +15,7 @@ from uuid import NAMESPACE_URL, uuid5
 from service.domain.decide import Decision
 from service.domain.outcomes import Outcome
 from service.domain.policy import Rules
+from service.domain.settlement import Settlement
 from service.domain.subscription import Subscription
 from service.domain.timeline import timeline
 from service.messages.envelope import headers
@@ -66,9 +67,11 @@ def refusal(topics: Topics, origin: Origin, key: Key, outcome: Outcome, rules: R
     return _record(topics, origin, key, (outcome.body.type, 0, outcome.time), rejection(*key, outcome, rules))
 
 
-def drawn(topics: Topics, subscription: Subscription, now: datetime, rules: Rules) -> Outgoing:
-    """The snapshot of a subscription's timeline."""
-    told = snapshot(timeline(subscription, now, rules))
+def drawn(
+    topics: Topics, subscription: Subscription, now: datetime, rules: Rules, target: Settlement | None = None
+) -> Outgoing:
+    """The snapshot of a subscription's timeline; `target` as for `timeline`."""
+    told = snapshot(timeline(subscription, now, rules, target))
     return _record(topics, _state_origin(subscription), _key(subscription), (SNAPSHOT, 0, now), told)
 
 

@@ -27,16 +27,17 @@ from service.domain.laws import check
 from service.domain.outcomes import Body, Ended, Outcome, RefusalCode, Rejected
 from service.domain.periods import local_date, start_of_day
 from service.domain.policy import Rules
-from service.domain.settlement import settle
+from service.domain.settlement import Settlement, settle
 from service.domain.subscription import Cause, Entry, Subscription, accept, evolve
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What an input led to."""
+    """What an input led to, and what the rule said, where it was run."""
 
     subscription: Subscription
     outcomes: tuple[Outcome, ...] = ()
+    settlement: Settlement | None = None
 
 
 class ContradictingFactError(Exception):
@@ -69,7 +70,7 @@ def tick(subscription: Subscription, now: datetime, rules: Rules) -> Decision:
         return decision
     ended = Outcome(told.sequence + 1, subscription.cancellation_id, now, Ended(told.end))
     told = replace(told, sequence=ended.sequence, ended=True)
-    return Decision(replace(subscription, told=told), (*decision.outcomes, ended))
+    return Decision(replace(subscription, told=told), (*decision.outcomes, ended), decision.settlement)
 
 
 def due_at(subscription: Subscription, rules: Rules) -> datetime | None:
@@ -77,14 +78,19 @@ def due_at(subscription: Subscription, rules: Rules) -> datetime | None:
 
     That is when a last period begins, of the whole or of a line, and when the end of the whole is sealed.
     """
-    told = subscription.told
-    if told.ended or (told.end is None and not told.line_ends):
+    told, time_zone = subscription.told, subscription.agreement.time_zone
+    if told.ended:
         return None
-    sealed_at = None if told.end is None else _sealed_at(subscription, rules)
-    latest = sealed_at or max(end.access_ends_at for end in told.line_ends.values())
-    cuts, said = settle(subscription, latest, rules).cuts, {stretch for stretch, _ in told.cuts}
-    unsaid = [start_of_day(p.start, subscription.agreement.time_zone) for p, line in cuts if (p, line) not in said]
-    return min([*unsaid, *([] if sealed_at is None else [sealed_at])], default=None)
+    said = {stretch for stretch, _ in told.cuts}
+    instants = [] if told.end is None else [_sealed_at(subscription, rules)]
+    for line in subscription.line_ids if told.end is not None or told.line_ends else ():
+        end = earlier(told.end, told.line_ends.get(line))
+        if end is not None:
+            last = subscription.calendar(end.end_date).containing(end.end_date)
+            cut = last.start < end.end_date and end.paid_until < start_of_day(last.end, time_zone)
+            if cut and (last, line) not in said:
+                instants.append(start_of_day(last.start, time_zone))
+    return min(instants, default=None)
 
 
 def unheard_of(received: Received, command: Command) -> Outcome:
@@ -147,7 +153,7 @@ def _publish(subscription: Subscription, key: str, cause: Cause, now: datetime, 
     after = replace(subscription, told=told)
     outcomes = _numbered(subscription, bodies, now)
     check(subscription, after, target, outcomes)
-    return Decision(after, outcomes)
+    return Decision(after, outcomes, target)
 
 
 def _numbered(subscription: Subscription, bodies: tuple[Body, ...], now: datetime) -> tuple[Outcome, ...]:

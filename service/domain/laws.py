@@ -18,9 +18,11 @@ class LawBrokenError(Exception):
 
 def check(before: Subscription, after: Subscription, target: Settlement, outcomes: tuple[Outcome, ...]) -> None:
     """Raises `LawBrokenError` when a decision breaks a law."""
+    given: dict[str, Amount] = {}
+    for adjustment in after.told.adjustments:
+        given[adjustment.charge_id] = given.get(adjustment.charge_id, ZERO) + adjustment.amount
     for charge_id, settled in target.charges.items():
-        published = sum((a.amount for a in after.told.adjustments if a.charge_id == charge_id), ZERO)
-        _require(_balances(settled, published), "identity", f"charge {charge_id}")
+        _require(_balances(settled, given.get(charge_id, ZERO)), "identity", f"charge {charge_id}")
         if settled.end is None:
             _require(settled.kept == settled.full, "neutral regret", f"charge {charge_id}")
             level = after.told.levels.get(charge_id)

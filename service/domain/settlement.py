@@ -20,7 +20,7 @@ everything is kept, so all that was published is taken back.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TypeAlias
@@ -78,24 +78,39 @@ class Settlement:
         return [s for s in charges if divisible(s.charge) and not s.charge.implied]
 
 
+@dataclass(frozen=True, slots=True)
+class _LineEnds:
+    """The ends that have held for a line, and the one that does; no end has ever reached back before `open_from`."""
+
+    held: list[Held]
+    end: End | None
+    open_from: date
+
+
 def settle(subscription: Subscription, now: datetime, rules: Rules) -> Settlement:
     """The rule applied to all facts known. `now` decides only which periods have begun."""
     ends = subscription.ends(rules)
     others = _credited_by_others(subscription)
-    lines = subscription.line_ids
     implied = implied_charges(subscription, ends, now, rules)
-    subscription = replace(subscription, charges={**implied, **subscription.charges})
+    if implied:
+        subscription = replace(subscription, charges={**implied, **subscription.charges})
+    lines = {line: _line_ends(subscription, ends, line) for line in (*subscription.line_ids, "")}
     charges = {
-        charge.charge_id: _settled(subscription, charge, ends, others.get(charge.charge_id, ZERO), lines)
-        for charge in subscription.charges.values()
+        charge_id: _settled(subscription, charge, lines, others.get(charge_id, ZERO))
+        for charge_id, charge in subscription.charges.items()
     }
-    nameless = any(settled.line == "" and divisible(settled.charge) for settled in charges.values())
-    less = {(s.window, s.line) for s in charges.values() if s.kept != s.full and divisible(s.charge)}
+    divided: dict[str, set[Period]] = {line: set() for line in subscription.line_ids}
+    less = set()
+    for settled in charges.values():
+        if settled.window is not None and divisible(settled.charge):
+            divided.setdefault(settled.line, set()).add(settled.window)
+            if settled.kept != settled.full:
+                less.add((settled.window, settled.line))
     cuts: dict[Stretch, End] = {}
     stopped: list[Stretch] = []
-    for line in (*lines, "") if nameless else lines:
-        end = ends.of(line)
-        for period in sorted(_periods(subscription, charges, line, end, now)) if end is not None else ():
+    for line, windows in divided.items():
+        end = lines[line].end
+        for period in sorted(_periods(subscription, windows, end, now)) if end is not None else ():
             assert end is not None  # noqa: S101  narrows the type
             if period.start >= end.end_date:
                 stopped.append((period, line))
@@ -104,18 +119,21 @@ def settle(subscription: Subscription, now: datetime, rules: Rules) -> Settlemen
     return Settlement(ends.whole, ends.lines, charges, cuts, tuple(stopped))
 
 
-def _periods(
-    subscription: Subscription, charges: dict[str, Settled], line: str, end: End | None, now: datetime
-) -> set[Period]:
+def _line_ends(subscription: Subscription, ends: Ends, line: str) -> _LineEnds:
+    held = ends.over(line)
+    last_periods = [
+        subscription.calendar(end.end_date).containing(end.last_active_day)
+        for end in dict.fromkeys(end for _, _, end in held if end is not None)
+    ]
+    return _LineEnds(held, ends.of(line), min((period.start for period in last_periods), default=date.max))
+
+
+def _periods(subscription: Subscription, charged: set[Period], end: End, now: datetime) -> set[Period]:
     """The periods of a line that an end can bear on: those charged or reported, the last, the first renewal."""
-    if end is None:
-        return set()
-    charged = {s.window for s in charges.values() if s.line == line and divisible(s.charge)}
     calendar = subscription.calendar(end.end_date)
     last = calendar.containing(end.end_date)
     begun = start_of_day(last.start, subscription.agreement.time_zone) <= now
-    periods = {window for window in charged if window is not None} | set(subscription.renewals)
-    return periods | ({last} if begun else set()) | {calendar.from_date(end.end_date)}
+    return {*charged, *subscription.renewals, *([last] if begun else ()), calendar.from_date(end.end_date)}
 
 
 def divisible(charge: Charge) -> bool:
@@ -124,14 +142,19 @@ def divisible(charge: Charge) -> bool:
     return charge.kind == "recurring" and charge.window is not None and not charge.voided and not ours
 
 
-def _settled(subscription: Subscription, charge: Charge, ends: Ends, others: Amount, lines: tuple[str, ...]) -> Settled:
-    line = charge.line_id if charge.line_id in lines else ""
-    held, end = ends.over(line), ends.of(line)
-    full, drawn_at = _full_value(subscription, charge, held)
-    kept, part = _kept(subscription, charge, full, drawn_at, end)
-    window = span(subscription, charge, drawn_at, date.min if end is None else end.end_date)
+def _settled(subscription: Subscription, charge: Charge, lines: Mapping[str, _LineEnds], others: Amount) -> Settled:
+    line = charge.line_id if charge.line_id in lines and charge.line_id is not None else ""
+    held, end, window = lines[line].held, lines[line].end, charge.window
+    closed = window is None or (window.end <= lines[line].open_from and not subscription.extensions)
+    if closed:  # no end reaches it, so it is what was said of it last
+        full = kept = ZERO if charge.voided else charge.stated
+        part = WHOLE if window is None or charge.voided else _all_of(window)
+    else:
+        full, drawn_at = _full_value(subscription, charge, held)
+        kept, part = _kept(subscription, charge, full, drawn_at, end)
+        window = span(subscription, charge, drawn_at, date.min if end is None else end.end_date)
     credit = charge.billed.beyond(kept, others) if charge.state == "issued" else ZERO
-    return Settled(charge, window, line or "", end, full, kept, others, credit, part.active, part.total)
+    return Settled(charge, window, line, end, full, kept, others, credit, part.active, part.total)
 
 
 def _kept(

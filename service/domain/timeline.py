@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from service.domain.ends import End
 from service.domain.facts import Line
 from service.domain.periods import Period, local_date
-from service.domain.policy import Language, Rules
+from service.domain.policy import Language, Policy, Rules
 from service.domain.settlement import Settled, Settlement, settle
 from service.domain.subscription import Adjustment, Entry, Pause, Price, Subscription
 
@@ -53,7 +53,9 @@ class Timeline:
     subscription: Subscription
     language: Language
     status: Status
+    policy: Policy
     end: End | None
+    line_ends: dict[str, End]
     periods: tuple[ShownPeriod, ...]
     prices: tuple[ShownPrice, ...]
     pauses: tuple[ShownPause, ...]
@@ -62,14 +64,16 @@ class Timeline:
     entries: tuple[Entry, ...]
 
 
-def timeline(subscription: Subscription, now: datetime, rules: Rules) -> Timeline:
-    """Draws the timeline up as of an instant."""
-    target = settle(subscription, now, rules)
+def timeline(subscription: Subscription, now: datetime, rules: Rules, target: Settlement | None = None) -> Timeline:
+    """Draws the timeline up as of an instant; `target` is what the rule says by then, where that is known already."""
+    target, in_force = target or settle(subscription, now, rules), subscription.course.in_force
     return Timeline(
         subscription=subscription,
         language=subscription.agreement.language or rules.at(now).language,
         status=_status(subscription, target.end, now),
+        policy=rules.at(in_force[0].last.time if in_force else now),
         end=target.end,
+        line_ends=target.line_ends,
         periods=_periods(subscription, target, now),
         prices=tuple(_price(price, target.end) for price in subscription.price_lists),
         pauses=tuple(_pause(pause, target.end) for pause in subscription.pauses),

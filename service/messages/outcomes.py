@@ -281,6 +281,32 @@ class TimelineEntry(_Model):
     refused: Maybe[str] = None
 
 
+class TimelineLineEnd(_Model):
+    """The end that one line has of its own; never later than that of the whole, where there is one."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    line_id: str
+    end_date: date
+    last_active_day: date
+    access_ends_at: AwareDatetime
+    mode: str
+    settlement: str
+
+
+class TimelinePolicy(_Model):
+    """The merchant's policy that the cancellation in force was decided by; without one, that which is in force."""
+
+    settlement: str
+    proration: str
+    day_of_cancellation: str
+    rounding: str
+    on_early_end: str
+    earliest_backdate_days: int
+    charges: str
+    language: str
+
+
 class SubscriptionTimeline(Outcome):
     """The whole current timeline; `sequence` is the last outcome it reflects."""
 
@@ -297,6 +323,8 @@ class SubscriptionTimeline(Outcome):
     access_ends_at: AwareDatetime | None
     mode: Maybe[str] = None
     settlement: Maybe[str] = None
+    policy: TimelinePolicy
+    line_ends: Maybe[list[TimelineLineEnd]] = None
     periods: list[TimelinePeriod]
     pauses: list[TimelinePause]
     prices: list[TimelinePrice]
@@ -402,22 +430,25 @@ class _Writer:
     def timeline(self, timeline: Timeline) -> SubscriptionTimeline:
         agreement = self._agreement
         none = dict.fromkeys(("end_date", "last_active_day", "access_ends_at", "mode", "settlement"))
-        return SubscriptionTimeline(
+        fields = {  # one validation for all of it: a model for each part would take longer than the decision
             **self._head,
             **(none if timeline.end is None else self._end(timeline.end)),
-            status=timeline.status,
-            text=self._standing(timeline),
-            start_date=agreement.start_date,
-            currency=agreement.currency,
-            time_zone=agreement.time_zone,
-            interval=str(agreement.interval),
-            periods=[TimelinePeriod.model_validate(shown) for shown in timeline.periods],
-            pauses=[TimelinePause.model_validate(pause) for pause in timeline.pauses],
-            prices=[self._price(price) for price in timeline.prices],
-            charges=[self._charge(settled) for settled in timeline.charges],
-            adjustments=[self._shown(adjustment, settled=settled) for adjustment, settled in timeline.adjustments],
-            entries=[TimelineEntry.model_validate(entry) for entry in timeline.entries],
-        )
+            "status": timeline.status,
+            "text": self._standing(timeline),
+            "start_date": agreement.start_date,
+            "currency": agreement.currency,
+            "time_zone": agreement.time_zone,
+            "interval": str(agreement.interval),
+            "policy": timeline.policy,
+            "line_ends": [{"line_id": line, **self._end(end)} for line, end in timeline.line_ends.items()] or None,
+            "periods": timeline.periods,
+            "pauses": timeline.pauses,
+            "prices": [self._price(price) for price in timeline.prices],
+            "charges": [self._charge(settled) for settled in timeline.charges],
+            "adjustments": [self._shown(adjustment, settled=settled) for adjustment, settled in timeline.adjustments],
+            "entries": timeline.entries,
+        }
+        return SubscriptionTimeline.model_validate(fields)
 
     def _standing(self, timeline: Timeline) -> str:
         if timeline.end is None:
@@ -522,37 +553,37 @@ class _Writer:
             "cause": adjustment.cause,
         }
 
-    def _shown(self, adjustment: Adjustment, *, settled: bool) -> TimelineAdjustment:
-        return TimelineAdjustment(
+    def _shown(self, adjustment: Adjustment, *, settled: bool) -> dict[str, Any]:
+        return {
             **self._amount(adjustment),
-            sequence=adjustment.sequence,
-            state="settled" if settled else "open",
-            text=words.adjustment(adjustment, self._agreement),
-        )
+            "sequence": adjustment.sequence,
+            "state": "settled" if settled else "open",
+            "text": words.adjustment(adjustment, self._agreement),
+        }
 
-    def _price(self, price: ShownPrice) -> TimelinePrice:
+    def _price(self, price: ShownPrice) -> dict[str, Any]:
         lines = [
-            TimelineLine(line_id=line.line_id, amount=self._money(line.amount), description=line.description)
+            {"line_id": line.line_id, "amount": self._money(line.amount), "description": line.description}
             for line in price.lines
         ]
-        return TimelinePrice(effective_date=price.effective_date, lines=lines, state=price.state)
+        return {"effective_date": price.effective_date, "lines": lines, "state": price.state}
 
-    def _charge(self, settled: Settled) -> TimelineCharge:
+    def _charge(self, settled: Settled) -> dict[str, Any]:
         charge = settled.charge
         counts = charge.kind != "credit" and charge.settles_adjustment_id is None
-        return TimelineCharge(
-            charge_id=None if charge.implied else charge.charge_id,
-            invoice_id=None if charge.implied else charge.invoice_id,
-            line_id=charge.line_id,
-            kind=charge.kind,
-            period=None if charge.window is None else self._period(charge.window),
-            state=charge.state,
-            amount=self._money(settled.full.gross),
-            billed=self._money(charge.billed.gross if counts else 0),
-            kept=self._money(settled.kept.gross if counts else 0),
-            credited=self._money(settled.credit.gross),
-            credited_by_others=self._money(settled.credited_by_others.gross),
-        )
+        return {
+            "charge_id": None if charge.implied else charge.charge_id,
+            "invoice_id": None if charge.implied else charge.invoice_id,
+            "line_id": charge.line_id,
+            "kind": charge.kind,
+            "period": charge.window,
+            "state": charge.state,
+            "amount": self._money(settled.full.gross),
+            "billed": self._money(charge.billed.gross if counts else 0),
+            "kept": self._money(settled.kept.gross if counts else 0),
+            "credited": self._money(settled.credit.gross),
+            "credited_by_others": self._money(settled.credited_by_others.gross),
+        }
 
 
 def _length(period: Period) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta, timezone
 from itertools import pairwise
 
@@ -13,6 +14,7 @@ from service.demo.axis import ACTIVE, CANCELLED, REST, Axis
 from service.demo.dates import full
 from service.demo.drawing import draw
 from service.demo.lettering import large
+from service.domain.policy import Policy
 from service.messages.outcomes import (
     Period,
     SubscriptionTimeline,
@@ -64,6 +66,7 @@ def timeline(**other: object) -> SubscriptionTimeline:
         "access_ends_at": datetime(2026, 11, 21, tzinfo=CET),
         "mode": "on-date",
         "settlement": "prorate",
+        "policy": asdict(Policy()),
         "periods": [NOVEMBER, DECEMBER],
         "pauses": [],
         "prices": [

@@ -106,3 +106,10 @@ def test_what_stops_for_one_line_alone_names_that_line() -> None:
         ("renewal-cancelled", ["L2"]),
         ("period-shortened", ["L2"]),
     ]
+
+
+def test_a_timeline_names_the_ends_of_single_lines_and_the_policy_it_was_decided_by() -> None:
+    shown = Played(next(story for story in STORIES if story.title.startswith("an extra that ends next month"))).timeline
+    assert shown is not None
+    assert [(own["line_id"], own["end_date"]) for own in shown["line_ends"]] == [("L2", "2026-12-11")]
+    assert (shown["policy"]["charges"], shown["policy"]["settlement"]) == ("implied", "prorate")
