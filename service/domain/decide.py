@@ -76,7 +76,8 @@ def tick(subscription: Subscription, now: datetime, rules: Rules) -> Decision:
 def due_at(subscription: Subscription, rules: Rules) -> datetime | None:
     """When `tick` has something to do next; None while nothing is planned. Past instants are due at once.
 
-    That is when a last period begins, of the whole or of a line, and when the end of the whole is sealed.
+    That is when a last period begins, of the whole or of a line, and with it a charge that nobody
+    reports, and when the end of the whole is sealed.
     """
     told, time_zone = subscription.told, subscription.agreement.time_zone
     if told.ended:
@@ -90,7 +91,18 @@ def due_at(subscription: Subscription, rules: Rules) -> datetime | None:
             cut = last.start < end.end_date and end.paid_until < start_of_day(last.end, time_zone)
             if cut and (last, line) not in said:
                 instants.append(start_of_day(last.start, time_zone))
-    return min(instants, default=None)
+    return min([*instants, *_unpaid(subscription, rules)], default=None)
+
+
+def _unpaid(subscription: Subscription, rules: Rules) -> list[datetime]:
+    """When charges that nobody reports begin of which something is still to be credited, up to the last end."""
+    told = subscription.told
+    ends = [end.access_ends_at for end in (told.end, *told.line_ends.values()) if end is not None]
+    if not rules.ever_implied or not ends:
+        return []
+    charges = settle(subscription, max(ends), rules).charges.values()
+    implied = [settled for settled in charges if settled.charge.implied and not settled.charge.voided]
+    return [s.charge.statements[0].time for s in implied if s.credit != told.given(s.charge.charge_id)]
 
 
 def unheard_of(received: Received, command: Command) -> Outcome:

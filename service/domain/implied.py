@@ -28,8 +28,7 @@ def implied_charges(subscription: Subscription, ends: Ends, now: datetime, rules
     adjusted = {a.charge_id: a for a in subscription.told.adjustments if a.charge_id not in subscription.charges}
     first = subscription.calendar(end.end_date).index(end.last_active_day)
     charges = {charge_id: _void(adjustment) for charge_id, adjustment in adjusted.items()}
-    ever = any(policy.charges == "implied" for _, policy in rules.policies)
-    for number, begun, calendar in _begun(subscription, now) if ever else ():
+    for number, begun, calendar in _begun(subscription, now) if rules.ever_implied else ():
         for line in subscription.line_ids if rules.at(begun).charges == "implied" else ():
             charge = _charge(subscription, line, number, begun, calendar)
             bears = number >= first or charge.charge_id in adjusted

@@ -54,6 +54,11 @@ class Rules:
     grace: timedelta = timedelta(seconds=60)
     policies: tuple[tuple[datetime, Policy], ...] = ()
 
+    @property
+    def ever_implied(self) -> bool:
+        """Whether there has been a time when invoicing reported nothing."""
+        return any(policy.charges == "implied" for _, policy in self.policies)
+
     def at(self, time: datetime) -> Policy:
         """The policy in force at an instant; the default before the first was set."""
         return next((policy for since, policy in reversed(self.policies) if since <= time), DEFAULT)

@@ -28,7 +28,7 @@ from service.domain.facts import (
     Renewed,
     Resumed,
 )
-from service.domain.money import Amount
+from service.domain.money import ZERO, Amount
 from service.domain.periods import Period, Schedule, apart, local_date, whole_days
 from service.domain.policy import Language, Proration, Rules, Settlement
 
@@ -199,6 +199,10 @@ class Told:
     levels: dict[str, Level] = field(default_factory=dict)
     adjustments: tuple[Adjustment, ...] = ()
     ended: bool = False
+
+    def given(self, charge_id: str) -> Amount:
+        """Credits less debits published for a charge."""
+        return sum((a.amount for a in self.adjustments if a.charge_id == charge_id), ZERO)
 
 
 @dataclass(frozen=True, slots=True)

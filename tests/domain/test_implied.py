@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from service.domain.decide import due_at
 from service.domain.policy import Policy
-from tests.domain.examples import Life, on
+from tests.domain.examples import Life, charge, on
 
 
 def unreported(start: str = "2026-11-01", *, trial_end: str | None = None, anchor: int | None = None) -> Life:
@@ -97,3 +98,13 @@ def test_a_day_that_begins_by_the_clock_divides_it_once() -> None:
     life.tick("2026-12-01 00:00")
     life.tick("2026-12-01 00:01")
     assert given_back(life) == {"2026-12-01": "203.23"}
+
+
+def test_a_period_that_begins_is_divided_by_the_clock_also_where_an_invoice_for_it_has_been_told_of() -> None:
+    life = unreported()
+    life.planned("2026-11-10 09:00", "INV-2", charge("C2", "2026-12-01", "2027-01-01", "0.00"))
+    life.cancel("2026-11-12 09:00", on("2026-12-11"))
+    assert due_at(life.subscription, life.rules) == life.instant("2026-12-01 00:00")
+    life.tick("2026-12-01 00:00")
+    assert given_back(life) == {"2026-12-01": "203.23"}
+    assert due_at(life.subscription, life.rules) == life.instant("2026-12-11 00:01")

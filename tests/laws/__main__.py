@@ -10,7 +10,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.laws.machine import COUNTED, Laws
 
-_STEPS_PER_LIFE = 50
+_STEPS_PER_LIFE = 30
 
 
 def main(steps: int, start: int) -> None:
