@@ -9,10 +9,11 @@ from hashlib import blake2b
 from typing import TypeAlias
 
 import asyncpg
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from service.domain.subscription import Subscription
 from service.store.records import Incoming, flatten, unflatten
+from service.store.releases import readable_before, written_before
 
 Key: TypeAlias = tuple[str, str]
 """Tenant id and subscription id."""
@@ -181,11 +182,14 @@ async def lock(connection: asyncpg.Connection, keys: Iterable[Key], now: datetim
     """The subscriptions, locked in the order of their keys.
 
     A row is made for one that nobody has activated yet, so that a request that waits and the activation it waits for
-    cannot miss each other.
+    cannot miss each other; and made again where another worker forgets it just then.
     """
     tenants, ids = _columns(keys)
-    await connection.execute(_PLACE, tenants, ids, now)
-    return _locked(await connection.fetch(_LOCK, tenants, ids))
+    while True:
+        await connection.execute(_PLACE, tenants, ids, now)
+        rows = await connection.fetch(_LOCK, tenants, ids)
+        if len(rows) == len(ids):
+            return _locked(rows)
 
 
 async def lock_due(connection: asyncpg.Connection, now: datetime, limit: int) -> Locked:
@@ -238,7 +242,7 @@ def open_since(subscription: Subscription) -> datetime | None:
 
 def state_json(subscription: Subscription) -> str:
     """A subscription as its row holds it."""
-    return _STATE.dump_json(subscription).decode()
+    return readable_before(_STATE.dump_json(subscription))
 
 
 def read_state(text: str) -> Subscription:
@@ -247,7 +251,10 @@ def read_state(text: str) -> Subscription:
     Raises:
         ValueError: it wrote no such thing.
     """
-    return _STATE.validate_json(text)
+    try:
+        return _STATE.validate_json(text)
+    except ValidationError:
+        return _STATE.validate_json(written_before(text))
 
 
 async def with_open_adjustments(

@@ -1,8 +1,8 @@
 """Events of random lives, sent at a pace through whatever happens to the brokers.
 
 Order is what the books depend on, so it is kept the plain way: a wave holds at most one event of each stream, and the
-next wave goes out when all of this one is acknowledged. A wave that fails is sent again whole, by a new producer; an event
-may then be there twice, which is the service's to notice.
+next wave goes out when all of this one is acknowledged. A wave that fails is sent again whole, by a new producer; an
+event may then be there twice, which is the service's to notice.
 """
 
 from __future__ import annotations

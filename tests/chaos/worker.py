@@ -3,9 +3,9 @@
     python tests/chaos/worker.py
 
 The service itself knows nothing of this: its functions are wrapped here, from outside. `CHAOS_POINT` is the point and
-the chance of dying at it (`after-commit:0.05`), `CHAOS_SEED` makes the dice, `CHAOS_CLOCK` names a file with the seconds
-by which the clock is off. Only what every release has is wrapped without a point, for releases older than this file are
-run through it too.
+the chance of dying at it (`after-commit:0.05`), `CHAOS_SEED` makes the dice, `CHAOS_CLOCK` names a file with the
+seconds by which the clock is off. Only what every release has is wrapped without a point, for releases older than this
+file are run through it too.
 """
 
 from __future__ import annotations
