@@ -294,6 +294,7 @@ class Batch:
         self.policies.append(stored)
         known = [*self._policies.get(tenant, ()), (event.time, policy)]
         self._policies[tenant] = tuple(sorted(known, key=lambda timed: timed[0]))
+        self._settled.clear()  # what the rule said before may not be what it says by this policy
 
     def _rules(self, key: Key) -> Rules:
         return self._settings.rules(self._policies.get(key[0], ()))
