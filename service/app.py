@@ -113,7 +113,11 @@ async def _pool(settings: Settings) -> AsyncIterator[asyncpg.Pool]:
     try:
         yield pool
     finally:
-        await pool.close()
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await pool.close()
+        except _EXPECTED:  # a server that is away answers no goodbye
+            pool.terminate()
 
 
 async def _clock_loop(flow: Flow, decided: asyncio.Event, stop: asyncio.Event, health: Health) -> None:

@@ -43,7 +43,10 @@ def broker_for(flow: Flow, decided: asyncio.Event, health: Health) -> KafkaBroke
     alive but stuck is for the watchdog to report.
     """
     settings = flow.settings
-    broker = KafkaBroker(settings.kafka_bootstrap_servers, allow_auto_create_topics=False, logger=None)
+    servers = [
+        server.strip() for server in settings.kafka_bootstrap_servers.split(",")
+    ]  # a string is one, to FastStream
+    broker = KafkaBroker(servers, allow_auto_create_topics=False, logger=None)
     door = _Door(flow, decided, health)
     subscriber = broker.subscriber(
         *flow.topics.inputs,

@@ -165,14 +165,7 @@ async def play(run: Run, fault: Fault) -> Row:
     """Plays one fault from the first event to the verdict."""
     row, plan = run.row, run.plan
     began = now()
-    run.clock.write_text("0")
-    count = len(run.brokers.brokers)
-    settings = Settings(
-        kafka_bootstrap_servers=run.brokers.direct, topic_partitions=_PARTITIONS, topic_replication_factor=min(count, 3)
-    )
-    named = Topics.model_validate({name.replace("-", "_"): actual for name, actual in run.topics.items()})
-    await topic_creation.create(settings, named)
-    run.url = await new_database(run.database, run.name)
+    await made_ready(run)
     run.slots = [run.slot(number) for number in range(plan.workers)]
     async with kept(run.slots) as slots, _watched(run):
         if plan.migrated:
@@ -205,6 +198,19 @@ async def play(run: Run, fault: Fault) -> Row:
         run.did("dead at the point", sum(code == -9 for code in ended))
     row.seconds = round(now() - began, 1)
     return row
+
+
+async def made_ready(run: Run) -> None:
+    """Makes what a run needs besides its servers: topics, an empty database, a clock that is right."""
+    run.clock.write_text("0")
+    settings = Settings(
+        kafka_bootstrap_servers=run.brokers.direct,
+        topic_partitions=_PARTITIONS,
+        topic_replication_factor=min(len(run.brokers.brokers), 3),
+    )
+    named = Topics.model_validate({name.replace("-", "_"): actual for name, actual in run.topics.items()})
+    await topic_creation.create(settings, named)
+    run.url = await new_database(run.database, run.name)
 
 
 def tell(text: str) -> None:
