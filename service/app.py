@@ -125,6 +125,7 @@ async def _clock_loop(flow: Flow, decided: asyncio.Event, stop: asyncio.Event, h
         if await patiently("clock", flow.end_due, lambda: health.turn("clock")):
             decided.set()
         else:
+            await patiently("housekeeping", flow.housekeep)
             await pause(stop, flow.settings.clock_interval.total_seconds())
 
 

@@ -4,6 +4,7 @@
     process   the one transaction: skip what was seen, decide, write state and outbox, advance offsets
     relay     the outbox to Kafka, in order for each key, deleted once acknowledged
     end_due   what the clock brings about: sealed ends, last periods that begin, waits that are over
+    housekeep what is past its time is cleared away
     resume    what waits for a subscription that was held because a decision failed, after the fix
 
 What this promises: state and outcome are decided exactly once; outcomes are published at least
@@ -19,7 +20,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 import asyncpg
@@ -29,7 +30,7 @@ from aiokafka import AIOKafkaProducer
 from service.arrivals import Arrival
 from service.batch import Batch, read
 from service.settings import Settings, Topics
-from service.store import inbox, outbox, policies, subscriptions
+from service.store import housekeeping, inbox, outbox, policies, subscriptions
 from service.store.records import Incoming, Outgoing
 from service.store.subscriptions import Held, Key, Parked
 
@@ -38,6 +39,8 @@ log = structlog.get_logger(__name__)
 _LONGEST_TRANSACTION = 10.0
 _LONGEST_TURN = 0.1
 """Seconds of deciding: in one transaction, and before the event loop has its turn."""
+
+_HOUR = timedelta(hours=1)
 
 Clock = Callable[[], datetime]
 
@@ -112,6 +115,20 @@ class Flow:
                 batch.expire(parked)
             await self._write(connection, batch)
         return len(locked.known) + len(unheard)
+
+    async def housekeep(self) -> None:
+        """Clears away what is past its time, if no other worker has done so lately."""
+        now, settings = self.clock(), self.settings
+        async with self.pool.acquire() as connection:
+            try:
+                async with connection.transaction():
+                    if await housekeeping.rotate_inbox(connection, now, now - settings.remembered):
+                        log.info("inbox-rotated")
+            except asyncpg.LockNotAvailableError:
+                log.info("inbox-not-rotated", because="claims under way take long; it is tried again")
+            async with connection.transaction():
+                gone = now - 2 * settings.dead_letter_retention
+                await housekeeping.forget_fates(connection, now, now - _HOUR, gone)
 
     async def resume(self, key: Key) -> Held | None:
         """Decides what has waited since a subscription was held, in order, in one transaction.

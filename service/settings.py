@@ -69,6 +69,7 @@ class Settings(BaseSettings):
 
     seal_grace: Span = timedelta(seconds=60)
     await_subscription: Span = timedelta(hours=24)
+    inbox_retention: Span = timedelta(days=45)
 
     batch_max_records: Annotated[int, Field(ge=1)] = 500
     clock_interval: Span = timedelta(seconds=5)
@@ -87,6 +88,11 @@ class Settings(BaseSettings):
     def largest_record(self) -> int:
         """Bytes of a dead letter: as large as any record, with all its headers and those that say why."""
         return self.topic_max_message_bytes + _HEADROOM
+
+    @property
+    def remembered(self) -> timedelta:
+        """How long at least a repeat of an event is known as one: never less than it can be read from its topic."""
+        return max(self.inbox_retention, self.topic_retention)
 
     def rules(self, policies: tuple[tuple[datetime, Policy], ...]) -> Rules:
         """What the domain decides by, for a tenant with these policies."""

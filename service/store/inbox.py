@@ -39,11 +39,21 @@ on conflict do nothing
 returning event, content
 """
 _RELEASE = """
+with gone as (
+    delete from inbox_before b
+    using unnest($1::bytea [], $2::bytea []) as e (event, content)
+    where b.event = e.event and b.content = e.content
+)
+
 delete from inbox i
 using unnest($1::bytea [], $2::bytea []) as e (event, content)
 where i.event = e.event and i.content = e.content
 """
-_CONTENTS = "select event, content from inbox where event = any($1::bytea [])"
+_CONTENTS = """
+select event, content, false as before from inbox where event = any($1::bytea [])
+union all
+select event, content, true as before from inbox_before where event = any($1::bytea [])
+"""
 
 
 async def lock_offsets(
@@ -82,13 +92,16 @@ def event_key(source: str, event_id: str) -> bytes:
 async def claim(
     connection: asyncpg.Connection, events: Iterable[tuple[bytes, bytes]], now: datetime
 ) -> dict[bytes, set[bytes]]:
-    """Takes events (key, content) in; returns for each key the contents that had been taken in before."""
+    """Takes events (key, content) in; returns for each key the contents that had been taken in before.
+
+    What the older generation of the inbox knows is taken into the younger too: a repeat is remembered anew.
+    """
     wanted = sorted(set(events))
     keys, contents = [key for key, _ in wanted], [content for _, content in wanted]
     fresh = {(row["event"], row["content"]) for row in await connection.fetch(_CLAIM, keys, contents, now)}
     known: dict[bytes, set[bytes]] = {key: set() for key in keys}
     for row in await connection.fetch(_CONTENTS, keys):
-        if (row["event"], row["content"]) not in fresh:
+        if row["before"] or (row["event"], row["content"]) not in fresh:
             known[row["event"]].add(row["content"])
     return known
 
