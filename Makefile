@@ -19,7 +19,7 @@ COMPILE := $(RUN) uv --quiet pip compile --universal --python-version 3.11 --gen
 DEV := --constraints requirements.txt --extra local --group dev
 UPGRADES := $(if $(filter 1,$(UPGRADE)),--upgrade)
 
-.PHONY: demo test check laws stories bench format lock clean environment fresh-locks
+.PHONY: demo test check laws simulate stories bench format lock clean environment fresh-locks
 
 demo: environment
 	@$(RUN) service demo $(if $(filter 1,$(KEEP)),--keep)
@@ -42,6 +42,10 @@ laws: environment
 
 stories: environment
 	@$(RUN) tests.stories
+
+# The flow in a world of its own, in which everything goes wrong: for SECONDS (60), from SEED (0) on.
+simulate: environment
+	@$(RUN) tests.simulation $(or $(SECONDS),60) $(or $(SEED),0)
 
 # What stands of the figures; each is printed as a line of its own.
 bench: environment
