@@ -157,7 +157,7 @@ class Locked:
     known: dict[Key, Subscription | None] = field(default_factory=dict)
     digests: Digests = field(default_factory=dict)
     held: dict[Key, Held] = field(default_factory=dict)
-    unreadable: dict[Key, ValueError] = field(default_factory=dict)
+    unreadable: dict[Key, Exception] = field(default_factory=dict)
 
     def is_unheard_of(self, key: Key) -> bool:
         """Whether nobody has activated it, and an activation may."""
@@ -352,7 +352,7 @@ def _locked(rows: Iterable[asyncpg.Record]) -> Locked:
         key = _key(row)
         try:
             locked.known[key] = None if row["state"] is None else read_state(row["state"])
-        except ValueError as error:
+        except Exception as error:  # noqa: BLE001  whatever is wrong with it, its neighbours go on
             locked.known[key], locked.unreadable[key] = None, error
         if row["published"] is not None:
             locked.digests[key] = row["published"]
