@@ -4,8 +4,10 @@
 #   make test      every test, against a real Kafka and Postgres (ARGS="-k refund" picks some)
 #   make check     what CI runs: format, lint, types, architecture, generated files, locks, tests
 #   make laws      the laws over 100,000 random steps, with what was compared (STEPS, SEED)
+#   make simulate  the flow in a made-up world where everything goes wrong (SECONDS, SEED)
+#   make mutants   changes the domain line by line, and says which changes no test noticed (ONLY)
 #   make stories   the stories of the tests as a table for people who do not read Python
-#   make bench     decisions a second of the domain alone, and events a second through one worker
+#   make bench     how fast, beside the floor and the plain way (ARGS=--quick: only to see that it runs)
 #   make chaos     faults over real processes, and what was lost to them (SHORT=1: a minute; SEED, ONLY, EVENTS)
 #   make format    rewrites the sources as `check` wants them
 #   make lock      pins what pyproject.toml asks for (UPGRADE=1: the newest of it)
@@ -19,7 +21,7 @@ COMPILE := $(RUN) uv --quiet pip compile --universal --python-version 3.11 --gen
 DEV := --constraints requirements.txt --extra local --group dev
 UPGRADES := $(if $(filter 1,$(UPGRADE)),--upgrade)
 
-.PHONY: demo test check laws simulate stories bench format lock clean environment fresh-locks
+.PHONY: demo test check laws simulate mutants stories bench chaos format lock clean environment fresh-locks
 
 demo: environment
 	@$(RUN) service demo $(if $(filter 1,$(KEEP)),--keep)
@@ -40,6 +42,9 @@ check: environment
 laws: environment
 	@$(RUN) tests.laws $(or $(STEPS),100000) $(or $(SEED),0)
 
+mutants: environment
+	@$(RUN) tests.mutants --only "$(ONLY)"
+
 stories: environment
 	@$(RUN) tests.stories
 
@@ -50,7 +55,7 @@ simulate: environment
 # What stands of the figures; each is printed as a line of its own.
 bench: environment
 	@$(RUN) tests.benchmarks.domain
-	@$(RUN) tests.benchmarks.throughput $(LIVES)
+	@$(RUN) tests.benchmarks $(ARGS)
 
 # Every fault in turn, an hour and a half; the outages of ten minutes only when asked for by name (ONLY).
 chaos: environment
