@@ -43,10 +43,8 @@ def broker_for(flow: Flow, decided: asyncio.Event, health: Health) -> KafkaBroke
     alive but stuck is for the watchdog to report.
     """
     settings = flow.settings
-    servers = [
-        server.strip() for server in settings.kafka_bootstrap_servers.split(",")
-    ]  # a string is one, to FastStream
-    broker = KafkaBroker(servers, allow_auto_create_topics=False, logger=None)
+    servers = settings.kafka_bootstrap_servers.replace(" ", "").split(",")  # FastStream takes a string for one of them
+    broker = KafkaBroker(servers, consumer_only=True, allow_auto_create_topics=False, logger=None)
     door = _Door(flow, decided, health)
     subscriber = broker.subscriber(
         *flow.topics.inputs,

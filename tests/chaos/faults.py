@@ -16,6 +16,7 @@ from tests.chaos.workers import Slot
 
 _BEYOND_THE_SESSION = 12.0  # the session is 8 s
 _AT_START = 0.7
+_PATIENCE = 6
 _NEVER = 300
 _WARM = 15  # seconds in which a worker has become as large as it is without an outage
 
@@ -34,9 +35,12 @@ async def kills(run: Run, *, workers: float = 1.6, broker: float = 14, database:
 
 
 async def kill_workers(run: Run, every: float = 1.6) -> None:
-    """SIGKILL of a worker, whatever it is doing, its start included."""
+    """SIGKILL of a worker, whatever it is doing, its start included; a machine that is slow to start them is let."""
     while run.flowing:
+        decided, since = run.progress[1], now()
         await run.pause(every * 0.4, every * 1.6)
+        while run.progress[1] == decided and now() - since < _PATIENCE * every:
+            await asyncio.sleep(0.1)
         if run.chance.choice(run.slots).signal(signal.SIGKILL):
             run.did("worker")
 

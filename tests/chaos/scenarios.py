@@ -11,14 +11,14 @@ from tests.chaos.run import Fault
 PLAIN, PROXIED, CLUSTER, SMALL_DATABASE, SMALL_BROKER = "plain", "proxied", "cluster", "small database", "small broker"
 
 _POINTS = {
-    "within-the-transaction": 0.05,
-    "after-commit": 0.05,
-    "between-produce-and-acknowledgement": 0.01,
-    "before-the-relay-deletes": 0.05,
-    "after-the-relay-deletes": 0.05,
+    "within-the-transaction": 0.15,
+    "after-commit": 0.15,
+    "between-produce-and-acknowledgement": 0.015,
+    "before-the-relay-deletes": 0.15,
+    "after-the-relay-deletes": 0.15,
     "while-offsets-are-sought": 0.5,
 }
-_SOONER = 5  # times as likely where each point has its turn only now and then
+_SOONER = 3  # times as likely where each point has its turn only now and then
 _WITHIN = "a worker kills itself {}"
 _SAID = {
     "within-the-transaction": "with all written and nothing committed",
@@ -63,7 +63,12 @@ def listed() -> dict[str, Scenario]:
         "kill-broker": Scenario("SIGKILL of the broker at random", faults.kill_brokers_often),
         "kill-database": Scenario("SIGKILL of the database at random", faults.kill_database_often),
         **{
-            name: Scenario(_WITHIN.format(_SAID[name]), faults.nothing, points=(f"{name}:{chance}",))
+            name: Scenario(
+                _WITHIN.format(_SAID[name]),
+                faults.nothing,
+                points=(f"{name}:{chance}",),
+                static=name != "while-offsets-are-sought",  # without a place of its own, each death is a rebalance
+            )
             for name, chance in _POINTS.items()
         },
         "in-a-migration": Scenario(

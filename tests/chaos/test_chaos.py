@@ -78,8 +78,8 @@ async def test_a_worker_that_starts_before_its_servers_answers_its_probes_and_go
             assert (await asyncio.to_thread(answer, port, "livez"))[0] == 200
             await database.start()
             await _until(lambda: answer(port, "readyz")[0] == 200)
-        assert slot.ended == {}
-        assert slot.starts == 1
+            assert (slot.ended, slot.starts) == ({}, 1)
+        assert "Unclosed" not in slot.log.read_text()
 
 
 async def test_a_worker_that_is_to_stop_publishes_what_it_has_decided(place: Place) -> None:
