@@ -438,8 +438,8 @@ class Laws(RuleBasedStateMachine):
             COUNTED["charges compared"] += 1
 
     def teardown(self) -> None:
-        """The same facts in other orders of arrival end in the same books."""
-        if not hasattr(self, "subscription") or not self.streams["commands"]:
+        """The same facts in other orders of arrival end in the same books; it takes long, so every third life does."""
+        if not hasattr(self, "subscription") or not self.streams["commands"] or len(self.outcomes) % 3:
             return
         chance = random.Random(len(self.outcomes))  # noqa: S311  an order to be repeated
         quiet = replace(self.law, grace=timedelta(days=100_000))
