@@ -118,6 +118,7 @@ class Books:
 
     verdicts: list[Verdict]
     end: End | None
+    aliases: frozenset[str]
     charges: dict[str, Charge]
     accounts: dict[str, Account]
     cut: Period | None
@@ -161,6 +162,7 @@ class Register:
     end: End | None = None
     asked: Data | None = None
     latest: datetime | None = None
+    aliases: set[str] = field(default_factory=set)
     verdicts: list[Verdict] = field(default_factory=list)
 
     def take(self, command: Event) -> Verdict | None:
@@ -194,6 +196,7 @@ class Register:
             return Verdict("cancellation-scheduled", command, end=end)
         if end.same_as(self.end):
             aliases = (*self.end.aliases, *end.names) if request else self.end.aliases
+            self.aliases.update(aliases)
             self.end = replace(self.end, aliases=aliases)
             return None
         if request:
@@ -325,6 +328,7 @@ def keep(life: Life) -> Books:
     return Books(
         verdicts=commands.verdicts,
         end=commands.end,
+        aliases=frozenset(commands.aliases),
         charges=ledger.charges,
         accounts={charge_id: ledger.account(charge_id, end, decimals) for charge_id in ledger.charges},
         cut=_cut(commands, ledger, end),
@@ -628,7 +632,7 @@ def _ties(published: Published) -> Iterator[str]:
     """Each consequence names the cancellation and the end that it follows from."""
     for outcome, end_date, cancellation_id in published.consequences():
         data, name = outcome["data"], f"{outcome['type']} #{outcome['data']['sequence']}"
-        allowed = {cancellation_id, *(published.books.end.aliases if published.books.end is not None else ())}
+        allowed = {cancellation_id, *published.books.aliases}
         if data["cancellation_id"] not in allowed:
             yield f"{name}: cancellation_id is {data['cancellation_id']}, expected {cancellation_id}"
         if outcome["type"] in {"period-shortened", "period-restored"}:

@@ -9,12 +9,15 @@ error. `test_postgres` holds it against the real one.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import count
 from types import TracebackType
 from typing import Any, Protocol, TypeAlias
+
+import asyncpg
 
 from tests.simulation.schedule import TURN, Chance, Moment
 
@@ -29,6 +32,8 @@ STATEMENTS: dict[str, Statement] = {}
 KEYS = {
     "consumer_offset": ("consumer_group", "topic", "partition"),
     "inbox": ("event", "content"),
+    "inbox_before": ("event", "content"),
+    "housekeeping": ("task",),
     "subscription": ("tenant_id", "subscription_id"),
     "fact": ("tenant_id", "subscription_id", "position"),
     "parked": ("tenant_id", "subscription_id", "position"),
@@ -87,6 +92,7 @@ class Database:
         self.deadlocks = 0
         self.waits = 0
         self._locks: dict[Place, Transaction] = {}
+        self._sharing: dict[str, dict[Transaction, None]] = defaultdict(dict)
         self._identities = {name: count(1) for name in IDENTITIES}
 
     # What a transaction sees.
@@ -114,6 +120,27 @@ class Database:
             self._locks[place] = transaction
             transaction.held.append(place)
         return self.see(transaction, table, key)
+
+    async def share(self, transaction: Transaction, table: str) -> None:
+        """Waits until no other transaction has the whole table to itself, and keeps any from it."""
+        while transaction not in self._sharing[table]:
+            holder = self._locks.get((table, ()), transaction)
+            if holder is transaction:
+                self._sharing[table][transaction] = None
+            else:
+                await self._wait(transaction, holder)
+
+    async def lock_table(self, transaction: Transaction, table: str) -> None:
+        """Waits until the whole table is the transaction's alone; those that come later wait behind it.
+
+        Raises:
+            LockNotAvailableError: that took too long.
+        """
+        await self.lock(transaction, table, ())
+        while others := [each for each in self._sharing[table] if each is not transaction]:
+            if self.chance.once_in(3):
+                raise asyncpg.LockNotAvailableError("canceling statement due to lock timeout")
+            await self._wait(transaction, others[0])
 
     def is_free(self, transaction: Transaction, table: str, key: tuple[Any, ...]) -> bool:
         """Whether the row could be locked without waiting."""
@@ -158,6 +185,8 @@ class Database:
         for place in transaction.held:
             del self._locks[place]
         transaction.held, transaction.ended, transaction.writes = [], True, {}
+        for sharing in self._sharing.values():
+            sharing.pop(transaction, None)
 
     def connect(self, client: Client) -> Connection:
         """A connection of its own."""
@@ -267,7 +296,7 @@ class Connection:
         transaction = self._statement = self.under_way or Transaction()
         try:
             rows = await statement(transaction)
-        except DeadlockError:
+        except (DeadlockError, asyncpg.LockNotAvailableError):
             self.database.end(transaction)
             raise
         self._statement = None

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from service.ops import verify
-from service.store import inbox, outbox, policies, subscriptions
+from service.store import housekeeping, inbox, outbox, policies, subscriptions
 from tests.simulation.postgres import Connection, Row, Transaction, columns, knows
 
 Texts: TypeAlias = Sequence[str]
@@ -48,6 +48,7 @@ async def advance_offsets(
 
 @knows(inbox._CLAIM)
 async def claim(c: Connection, t: Transaction, events: Bytes, contents: Bytes, now: datetime) -> list[Row]:
+    await c.database.share(t, "inbox")
     rows: list[Row] = [
         {"event": event, "content": content, "received_at": now} for event, content in sorted(columns(events, contents))
     ]
@@ -56,14 +57,60 @@ async def claim(c: Connection, t: Transaction, events: Bytes, contents: Bytes, n
 
 @knows(inbox._CONTENTS)
 async def contents(c: Connection, t: Transaction, events: Bytes) -> list[Row]:
-    wanted = set(events)
-    return [{**row, "before": False} for row in c.database.scan(t, "inbox") if row["event"] in wanted]
+    wanted, rows = set(events), []
+    for table in ("inbox", "inbox_before"):
+        await c.database.share(t, table)
+        found = (row for row in c.database.scan(t, table) if row["event"] in wanted)
+        rows += [{**row, "before": table == "inbox_before"} for row in found]
+    return rows
 
 
 @knows(inbox._RELEASE)
 async def release(c: Connection, t: Transaction, events: Bytes, of: Bytes) -> list[Row]:
-    await _delete(c, t, "inbox", columns(events, of))
+    for table in ("inbox_before", "inbox"):
+        await c.database.share(t, table)
+        await _delete(c, t, table, columns(events, of))
     return []
+
+
+@knows(housekeeping._DUE)
+async def due(c: Connection, t: Transaction, task: str, now: datetime, before: datetime) -> list[Row]:
+    row = c.database.see(t, "housekeeping", (task,))
+    if row is None or row["done_at"] > before:
+        return []
+    row = await c.database.lock(t, "housekeeping", (task,))
+    if row is None or row["done_at"] > before:
+        return []
+    c.database.write(t, "housekeeping", (task,), {**row, "done_at": now})
+    return [{"task": task}]
+
+
+@knows(housekeeping._WAIT)
+async def wait_no_longer(_: Connection, __: Transaction) -> list[Row]:
+    return []
+
+
+@knows(housekeeping._LOCK_INBOX)
+async def lock_inbox(c: Connection, t: Transaction) -> list[Row]:
+    await c.database.lock_table(t, "inbox")
+    await c.database.lock_table(t, "inbox_before")
+    return []
+
+
+@knows(housekeeping._ROTATE_INBOX)
+async def rotate_inbox(c: Connection, t: Transaction) -> list[Row]:
+    emptied, kept = (list(c.database.tables[table].items()) for table in ("inbox_before", "inbox"))
+    for key, _ in emptied:
+        c.database.write(t, "inbox_before", key, None)
+    for key, row in kept:
+        c.database.write(t, "inbox", key, None)
+        c.database.write(t, "inbox_before", key, row)
+    return []
+
+
+@knows(housekeeping._FORGET_FATES)
+async def forget_fates(_: Connection, __: Transaction, ___: datetime) -> list[Row]:
+    return []  # nobody mends a letter here
 
 
 # Subscriptions, facts and what waits.

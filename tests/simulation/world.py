@@ -32,7 +32,7 @@ Partition = inbox.Partition
 
 TOPICS = Topics()
 DAWN = datetime(2026, 11, 23, 9, tzinfo=UTC)
-GRACE, WAIT = timedelta(minutes=10), timedelta(minutes=30)
+GRACE, WAIT, REMEMBERED = timedelta(minutes=10), timedelta(minutes=30), timedelta(minutes=12)
 FAULTY, STORM, CALM = 4_000, 30_000, 60_000
 """Steps after which a storm has no more faults, by which it must be over, and by which the calm must."""
 
@@ -149,6 +149,7 @@ class Worker:
             await self._later_than(self.world.now)
             while await self._patiently(self.flow.end_due):
                 pass
+            await self._patiently(self.flow.housekeep)
 
     async def _later_than(self, instant: datetime) -> None:
         await Moment(lambda: self.world.now > instant)
@@ -203,6 +204,8 @@ class World:
         self.chance = Chance(scenario.seed, told)
         self.schedule = Schedule(self.chance)
         self.database = Database(self.chance)
+        for task in ("inbox", "fates"):
+            self.database.tables["housekeeping"][task,] = {"task": task, "done_at": DAWN}
         self.log = Log()
         self.now = DAWN
         self.counted: Counter[str] = Counter()
@@ -210,6 +213,8 @@ class World:
         self.settings = Settings(
             seal_grace=GRACE,
             await_subscription=WAIT,
+            inbox_retention=REMEMBERED,
+            topic_retention=REMEMBERED,
             relay_shards=scenario.shards,
             relay_max_records=(1, 3, 10, 100)[scenario.seed % 4],
         )
