@@ -19,6 +19,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
 
+from service import lenient
 from service.flow import Flow
 from service.health import Health
 from service.retry import patiently
@@ -42,6 +43,7 @@ def broker_for(flow: Flow, decided: asyncio.Event, health: Health) -> KafkaBroke
     is a day, so that an outage does not cost the worker its place in the group; a worker that is
     alive but stuck is for the watchdog to report.
     """
+    lenient.install()
     settings = flow.settings
     servers = settings.kafka_bootstrap_servers.replace(" ", "").split(",")  # FastStream takes a string for one of them
     broker = KafkaBroker(servers, consumer_only=True, allow_auto_create_topics=False, logger=None)

@@ -22,6 +22,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from pydantic_core import from_json
 
+from service import lenient
 from service.messages.dead_letters import Origin, is_cut, origin, original
 from service.messages.envelope import STRUCTURED, Envelope, Headers, UnreadableError, decode
 from service.settings import Settings
@@ -334,6 +335,7 @@ def _letter(record: ConsumerRecord[Any, Any]) -> Letter:
 
 @asynccontextmanager
 async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
+    lenient.install()
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         enable_auto_commit=False,

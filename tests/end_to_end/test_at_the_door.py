@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from aiokafka.producer import message_accumulator, producer
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from tests.conftest import Running
 from tests.kafka import Client, client
@@ -109,3 +111,28 @@ async def test_a_request_sent_right_after_its_invoices_finds_them(kafka: Client)
     told = [[outcome.type for outcome in kafka.of(subscription)] for subscription in subscriptions]
     whole = ["cancellation-scheduled", "period-shortened", "renewal-cancelled", "credit-adjustment"]
     assert told == [whole] * len(subscriptions)
+
+
+async def test_a_header_whose_name_is_no_text_keeps_nothing_behind_it_from_being_read(
+    kafka: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NotText(str):
+        """A header name as a careless client writes it."""
+
+        __slots__ = ()
+
+        def encode(self, *_: object) -> bytes:
+            return b"caf\xe9"
+
+    for module in (producer, message_accumulator):
+        monkeypatch.setattr(module, "DefaultRecordBatchBuilder", _DefaultRecordBatchBuilderPy)
+    request = {"end": {"mode": "on-date", "date": "2031-01-15"}}
+    for name in ("before", "bearing-it", "behind"):
+        await kafka.send(LIFECYCLE, "subscription-activated", f"{name}-a", agreement(name))
+        headers = [*GOOD[:1], ("ce_id", f"{name}-c".encode()), *GOOD[2:]]
+        if name == "bearing-it":
+            headers.insert(2, (NotText("x"), b"1"))
+        value = json.dumps({"subscription_id": name, **request}).encode()
+        await kafka.raw(REQUESTED, value, headers, key=b"k", partition=0)
+    await kafka.until(lambda _: all(kafka.of(name) for name in ("before", "bearing-it", "behind")))
+    assert kafka.of("bearing-it")[0].type == "cancellation-scheduled"
