@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.money import Amount, decimal, exponent, minor_units, share
+from service.domain.policy import Rounding
 
 amounts = st.integers(min_value=0, max_value=10**12)
 
@@ -128,3 +129,17 @@ def test_tax_is_divided_by_the_same_fraction_and_rounded_by_itself() -> None:
     # 100.01 * 15/30 = 50.005 and 20.00 * 15/30 = 10.00
     assert Amount(10001, 2000).share(15, 30) == Amount(5001, 1000)
     assert Amount(10001, 2000) - Amount(5001, 1000) == Amount(5000, 1000)
+
+
+@pytest.mark.parametrize(
+    ("amount", "kept"),
+    [(1, 0), (3, 2), (5, 2), (7, 4), (9, 4), (11, 6), (13, 6)],
+)
+def test_half_to_even_rounds_a_half_to_the_neighbour_that_is_even(amount: int, kept: int) -> None:
+    assert share(amount, 1, 2, "half-even") == kept
+
+
+@pytest.mark.parametrize(("amount", "kept"), [(1, 0), (2, 1), (4, 1), (5, 2), (100, 33), (101, 34)])
+@pytest.mark.parametrize("rounding", ["half-up", "half-even"])
+def test_other_than_halves_go_to_the_nearer_unit(amount: int, kept: int, rounding: Rounding) -> None:
+    assert share(amount, 1, 3, rounding) == kept
