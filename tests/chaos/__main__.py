@@ -200,13 +200,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--short", action="store_true", help=f"only {', '.join(SHORT)}: a minute, for CI")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="of events and dice")
     parser.add_argument("--only", type=lambda text: text.split(","), default=[], help="these faults, comma-separated")
-    parser.add_argument("--events", type=int, help="in each run (3000; short: 1500)")
-    parser.add_argument("--rate", type=float, default=80, help="events a second (80)")
+    parser.add_argument("--events", type=int, help="in each run (3000; short: 800)")
+    parser.add_argument("--rate", type=float, help="events a second (80; short: 50)")
     parser.add_argument("--before", default=BEFORE, help="the commit of the release before")
     parser.add_argument("--logs", type=Path, help="keep the workers' logs here")
     parser.add_argument("--json", type=Path, default=CACHE / "chaos.json", help="where the figures are kept")
     asked = parser.parse_args()
-    asked.events = asked.events or (1500 if asked.short else 3000)
+    asked.events = asked.events or (800 if asked.short else 3000)
+    asked.rate = asked.rate or (50 if asked.short else 80)
     if unknown := set(asked.only) - listed().keys():
         parser.error(f"there is no fault called {', '.join(sorted(unknown))}")
     return asked

@@ -32,7 +32,7 @@ async def place() -> AsyncIterator[Place]:
 
 async def test_killed_workers_brokers_and_databases_lose_nothing_and_contradict_nothing(tmp_path: Path) -> None:
     figures = tmp_path / "chaos.json"
-    command = ("-m", "tests.chaos", "--short", "--seed", str(SEED), "--json", str(figures), "--events", "1000")
+    command = ("-m", "tests.chaos", "--short", "--seed", str(SEED), "--json", str(figures))
     driver = await asyncio.create_subprocess_exec(
         *(sys.executable, *command), cwd=CHECKOUT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
@@ -44,8 +44,8 @@ async def test_killed_workers_brokers_and_databases_lose_nothing_and_contradict_
             await driver.wait()
     assert driver.returncode == 0, said.decode()
     rows = {row["fault"]: row for row in json.loads(figures.read_text())["rows"]}
-    assert rows["kills"]["times"] >= 5
-    assert rows["every-point"]["times"] >= 5
+    assert rows["kills"]["times"] >= 3
+    assert rows["every-point"]["times"] >= 2
     assert rows["release-before"]["times"] >= 1 or rows["release-before"]["skipped"]
 
 
