@@ -7,6 +7,7 @@
 #   make simulate  the flow in a made-up world where everything goes wrong (SECONDS, SEED)
 #   make mutants   changes the domain line by line, and says which changes no test noticed (ONLY)
 #   make stories   the stories of the tests as a table for people who do not read Python
+#   make fuzz      a million events tampered with, and what became of each (COUNT, SEED)
 #   make bench     how fast, beside the floor and the plain way (ARGS=--quick: only to see that it runs)
 #   make chaos     faults over real processes, and what was lost to them (SHORT=1: a minute; SEED, ONLY, EVENTS)
 #   make format    rewrites the sources as `check` wants them
@@ -21,7 +22,7 @@ COMPILE := $(RUN) uv --quiet pip compile --universal --python-version 3.11 --gen
 DEV := --constraints requirements.txt --extra local --group dev
 UPGRADES := $(if $(filter 1,$(UPGRADE)),--upgrade)
 
-.PHONY: demo test check laws simulate mutants stories bench chaos format lock clean environment fresh-locks
+.PHONY: demo test check laws fuzz simulate mutants stories bench chaos format lock clean environment fresh-locks
 
 demo: environment
 	@$(RUN) service demo $(if $(filter 1,$(KEEP)),--keep)
@@ -51,6 +52,10 @@ stories: environment
 # The flow in a world of its own, in which everything goes wrong: for SECONDS (60), from SEED (0) on.
 simulate: environment
 	@$(RUN) tests.simulation $(or $(SECONDS),60) $(or $(SEED),0)
+
+# Tampered records against the decoder and the whole way of a batch: COUNT of them (1000000), from SEED (0).
+fuzz: environment
+	@$(RUN) tests.fuzz $(or $(COUNT),1000000) $(or $(SEED),0)
 
 # What stands of the figures; each is printed as a line of its own.
 bench: environment
