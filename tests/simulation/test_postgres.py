@@ -75,7 +75,7 @@ async def test_what_the_flow_leaves_behind_is_the_same_row_for_row(pool: asyncpg
         if number % 5 == 0:
             await _compare(pool, calm.database)
     await _compare(pool, calm.database)
-    assert all(calm.database.tables[table] for table in ("fact", "policy", "outbox", "subscription"))
+    assert all(calm.database.tables[table] for table in ("fact", "policy", "consumer_offset", "subscription"))
 
 
 def _told(chance: random.Random) -> list[Incoming]:

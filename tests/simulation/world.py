@@ -184,7 +184,7 @@ class Worker:
 
     def _note(self, error: Exception) -> None:
         self.world.counted[f"retried after {type(error).__name__}"] += 1
-        if not isinstance(error, (*_EXPECTED, KeyError)):
+        if not isinstance(error, _EXPECTED):
             raise WorldError(f"{self.name} failed: {type(error).__name__}: {error}") from error
 
 
