@@ -27,7 +27,7 @@ from service.domain.outcomes import (
 from service.domain.periods import Period, start_of_day
 from service.domain.policy import Language, Policy
 from service.domain.settlement import Settled, Settlement
-from service.domain.subscription import Adjustment, Calculation, Cause, Charge, Level, Stretch, Subscription, Told
+from service.domain.subscription import Adjustment, Calculation, Cause, Level, Stretch, Subscription, Told
 
 
 @dataclass(slots=True)
@@ -298,13 +298,18 @@ def _adjust(
     draft: _Draft, subscription: Subscription, target: Settlement, key: str, cause: Cause, now: datetime
 ) -> None:
     """One adjustment per charge whose credit is not what has been published for it."""
+    given_before: dict[str, list[Adjustment]] = {}
+    for adjustment in draft.adjustments:
+        given_before.setdefault(adjustment.charge_id, []).append(adjustment)
+    accounts: dict[str, _Account] = {}
     for charge_id, settled in target.charges.items():
-        earlier = [adjustment for adjustment in draft.adjustments if adjustment.charge_id == charge_id]
+        earlier = given_before.get(charge_id, [])
         given = sum((adjustment.amount for adjustment in earlier), ZERO)
         amount = settled.credit - given
         if not amount:
             continue
-        offset, refundable = _split(draft, subscription, target, settled.charge, amount.gross)
+        accounts = accounts or _accounts(draft, subscription, target)
+        offset, refundable = _split(accounts[settled.charge.invoice_id], earlier, amount.gross)
         adjustment = Adjustment(
             adjustment_id=str(
                 uuid5(
@@ -327,33 +332,48 @@ def _adjust(
         draft.bodies.append(Adjusted(adjustment, settled.charge.line_id))
 
 
-def _split(
-    draft: _Draft, subscription: Subscription, target: Settlement, charge: Charge, gross: int
-) -> tuple[int, int]:
+@dataclass(slots=True)
+class _Account:
+    """An invoice, in minor units: what is still to be paid of it, and what of the payments has not been given back."""
+
+    unpaid: int = 0
+    paid: int = 0
+
+
+def _accounts(draft: _Draft, subscription: Subscription, target: Settlement) -> dict[str, _Account]:
+    """Every invoice as it stands by what was billed, paid, credited by others and published by us."""
+    accounts: dict[str, _Account] = {}
+    for settled in target.charges.values():
+        account = accounts.setdefault(settled.charge.invoice_id, _Account())
+        counts = settled.charge.kind != "credit"
+        account.unpaid += settled.charge.billed.gross * counts - settled.credited_by_others.gross
+    for invoice_id, paid in subscription.paid.items():
+        account = accounts.setdefault(invoice_id, _Account())
+        account.unpaid, account.paid = account.unpaid - paid, paid
+    for adjustment in draft.adjustments:
+        account = accounts.setdefault(adjustment.invoice_id, _Account())
+        account.unpaid -= adjustment.amount.gross
+        account.paid -= adjustment.refundable
+    return accounts
+
+
+def _split(account: _Account, earlier: list[Adjustment], gross: int) -> tuple[int, int]:
     """How much of an adjustment meets the open balance of its invoice, and how much is for paying back.
 
     A credit is offset first, and only money that was paid can be paid back. A debit mirrors what was
     published for the charge, the refund first; what it takes beyond that (an invoice that left
-    something out) is neither.
+    something out) is neither. The account is left as the adjustment leaves it.
     """
     if gross >= 0:
-        offset = min(gross, max(_open_balance(draft, subscription, target, charge.invoice_id), 0))
-        refunded = sum(a.refundable for a in draft.adjustments if a.invoice_id == charge.invoice_id)
-        refundable = min(gross - offset, max(subscription.paid.get(charge.invoice_id, 0) - refunded, 0))
-        return gross - refundable, refundable
-    earlier = [adjustment for adjustment in draft.adjustments if adjustment.charge_id == charge.charge_id]
-    refundable = min(-gross, max(sum(adjustment.refundable for adjustment in earlier), 0))
-    offset = min(-gross - refundable, max(sum(adjustment.offset for adjustment in earlier), 0))
-    return -offset, -refundable
-
-
-def _open_balance(draft: _Draft, subscription: Subscription, target: Settlement, invoice_id: str) -> int:
-    """What is still to be paid of an invoice, after credits, in minor units."""
-    on_invoice = [target.charges[charge.charge_id] for charge in subscription.of_invoice(invoice_id)]
-    billed = sum(s.charge.billed.gross for s in on_invoice if s.charge.kind != "credit")
-    by_others = sum(s.credited_by_others.gross for s in on_invoice)
-    by_us = sum(a.amount.gross for a in draft.adjustments if a.invoice_id == invoice_id)
-    return billed - by_others - by_us - subscription.paid.get(invoice_id, 0)
+        offset = min(gross, max(account.unpaid, 0))
+        refundable = min(gross - offset, max(account.paid, 0))
+        offset = gross - refundable
+    else:
+        refundable = -min(-gross, max(sum(adjustment.refundable for adjustment in earlier), 0))
+        offset = -min(refundable - gross, max(sum(adjustment.offset for adjustment in earlier), 0))
+    account.unpaid -= gross
+    account.paid -= refundable
+    return offset, refundable
 
 
 def _reversed(earlier: list[Adjustment], amount: Amount) -> str | None:

@@ -70,12 +70,11 @@ class Settlement:
     charges: dict[str, Settled]
     cuts: dict[Stretch, End]
     stopped: tuple[Stretch, ...]
+    reported: dict[Stretch, list[Settled]]
 
     def of(self, stretch: Stretch) -> list[Settled]:
-        """The living recurring charges of exactly this period and line."""
-        period, line = stretch
-        charges = [s for s in self.charges.values() if s.line == line and s.window == period]
-        return [s for s in charges if divisible(s.charge) and not s.charge.implied]
+        """The living recurring charges of exactly this period and line that invoicing has reported."""
+        return self.reported.get(stretch, [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +99,13 @@ def settle(subscription: Subscription, now: datetime, rules: Rules) -> Settlemen
         for charge_id, charge in subscription.charges.items()
     }
     divided: dict[str, set[Period]] = {line: set() for line in subscription.line_ids}
+    reported: dict[Stretch, list[Settled]] = {}
     less = set()
     for settled in charges.values():
         if settled.window is not None and divisible(settled.charge):
             divided.setdefault(settled.line, set()).add(settled.window)
+            if not settled.charge.implied:
+                reported.setdefault((settled.window, settled.line), []).append(settled)
             if settled.kept != settled.full:
                 less.add((settled.window, settled.line))
     cuts: dict[Stretch, End] = {}
@@ -116,7 +118,7 @@ def settle(subscription: Subscription, now: datetime, rules: Rules) -> Settlemen
                 stopped.append((period, line))
             elif end.paid_until < start_of_day(period.end, subscription.agreement.time_zone) or (period, line) in less:
                 cuts[period, line] = end
-    return Settlement(ends.whole, ends.lines, charges, cuts, tuple(stopped))
+    return Settlement(ends.whole, ends.lines, charges, cuts, tuple(stopped), reported)
 
 
 def _line_ends(subscription: Subscription, ends: Ends, line: str) -> _LineEnds:
