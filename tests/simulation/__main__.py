@@ -8,7 +8,7 @@ from collections import Counter
 
 import structlog
 
-from tests.simulation.hunt import play, shrunk
+from tests.simulation.hunt import play, shown
 from tests.simulation.world import Scenario
 
 
@@ -20,7 +20,7 @@ def main(seconds: float, first: int) -> int:
         run = play(Scenario.drawn(seed))
         counted += run.counted
         if run.complaints:
-            sys.stdout.write(f"{shrunk(run)}\n")
+            sys.stdout.write(f"{shown(run)}\n")
             break
         seed += 1
     spent = time.monotonic() - began

@@ -30,13 +30,13 @@ class Run:
     def __str__(self) -> str:
         chosen = {at: choice for at, choice in enumerate(self.choices) if choice}
         parts = [
-            f"SEED={self.scenario.seed} fails; what it shrinks to:",
+            "what it shrinks to:",
             f"  {self.scenario}",
             *(f"  ! {complaint}" for complaint in self.complaints[:6]),
             "  what went wrong, by step:",
             *(f"  {line}" for line in self.told[-_SHOWN:]),
             f"  choices other than the quiet one: {len(chosen)}",
-            f"  {chosen if len(chosen) <= _SHOWN else 'too many to show; the seed gives them all'}",
+            f"  {chosen if len(chosen) <= _SHOWN else 'too many to show'}",
         ]
         return "\n".join(parts)
 
@@ -53,6 +53,12 @@ def play(scenario: Scenario, fault: Fault = NO_FAULT, told: list[int] | None = N
         else:
             found = complaints(world)
     return Run(scenario, found, world.chance.taken, world.told, world.counted)
+
+
+def shown(failed: Run, fault: Fault = NO_FAULT) -> str:
+    """How a failure is played again, and the least that fails."""
+    named = f"SEED={failed.scenario.seed} fails: {failed.complaints[0]}\nmake simulate SECONDS=1 SEED={failed.scenario.seed}"
+    return f"{named}\n{shrunk(failed, fault)}"
 
 
 def shrunk(failed: Run, fault: Fault = NO_FAULT, seconds: float = 20) -> Run:

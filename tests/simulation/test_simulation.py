@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from tests.simulation.faults import FAULTS
-from tests.simulation.hunt import play, shrunk
+from tests.simulation.hunt import play, shown, shrunk
 from tests.simulation.world import Scenario
 
 SEEDS = 40
@@ -25,7 +25,7 @@ def quiet() -> Iterator[None]:
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_goes_wrong_all_is_decided_once_and_published_in_order(seed: int) -> None:
     run = play(Scenario.drawn(seed))
-    assert not run.complaints, str(shrunk(run))
+    assert not run.complaints, shown(run)
 
 
 def test_a_seed_gives_the_same_run_again() -> None:
