@@ -57,7 +57,8 @@ def play(scenario: Scenario, fault: Fault = NO_FAULT, told: list[int] | None = N
 
 def shown(failed: Run, fault: Fault = NO_FAULT) -> str:
     """How a failure is played again, and the least that fails."""
-    named = f"SEED={failed.scenario.seed} fails: {failed.complaints[0]}\nmake simulate SECONDS=1 SEED={failed.scenario.seed}"
+    seed = failed.scenario.seed
+    named = f"SEED={seed} fails: {failed.complaints[0]}\nmake simulate SECONDS=1 SEED={seed} plays it again"
     return f"{named}\n{shrunk(failed, fault)}"
 
 
