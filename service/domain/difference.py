@@ -107,7 +107,7 @@ def _give_back(draft: _Draft, target: Settlement, subscription: Subscription) ->
     A renewal comes back whole; where a period had been shortened before its renewal was cancelled,
     that is undone too. What the new end takes of it is taken afterwards, by `_shorten`.
     """
-    charges = [s for s in target.charges.values() if _published(draft, s) is not None]
+    charges = [s for s in target.reached.values() if _published(draft, s) is not None]
     told = {(s.window, s.line) for s in charges if s.window is not None}
     for period, lines in _together({*draft.cuts, *draft.stopped, *told}):
         ends = {line: earlier(target.end, target.line_ends.get(line)) for line in lines}
@@ -302,7 +302,7 @@ def _adjust(
     for adjustment in draft.adjustments:
         given_before.setdefault(adjustment.charge_id, []).append(adjustment)
     accounts: dict[str, _Account] = {}
-    for charge_id, settled in target.charges.items():
+    for charge_id, settled in target.reached.items():
         earlier = given_before.get(charge_id, [])
         given = sum((adjustment.amount for adjustment in earlier), ZERO)
         amount = settled.credit - given
@@ -343,10 +343,10 @@ class _Account:
 def _accounts(draft: _Draft, subscription: Subscription, target: Settlement) -> dict[str, _Account]:
     """Every invoice as it stands by what was billed, paid, credited by others and published by us."""
     accounts: dict[str, _Account] = {}
-    for settled in target.charges.values():
-        account = accounts.setdefault(settled.charge.invoice_id, _Account())
-        counts = settled.charge.kind != "credit"
-        account.unpaid += settled.charge.billed.gross * counts - settled.credited_by_others.gross
+    for charge_id, charge in target.stated.items():
+        account = accounts.setdefault(charge.invoice_id, _Account())
+        billed, by_others = charge.billed.gross, target.others.get(charge_id, ZERO).gross
+        account.unpaid += (0 if charge.kind == "credit" else billed) - by_others
     for invoice_id, paid in subscription.paid.items():
         account = accounts.setdefault(invoice_id, _Account())
         account.unpaid, account.paid = account.unpaid - paid, paid

@@ -21,7 +21,7 @@ def check(before: Subscription, after: Subscription, target: Settlement, outcome
     given: dict[str, Amount] = {}
     for adjustment in after.told.adjustments:
         given[adjustment.charge_id] = given.get(adjustment.charge_id, ZERO) + adjustment.amount
-    for charge_id, settled in target.charges.items():
+    for charge_id, settled in target.reached.items():
         _require(_balances(settled, given.get(charge_id, ZERO)), "identity", f"charge {charge_id}")
         if settled.end is None:
             _require(settled.kept == settled.full, "neutral regret", f"charge {charge_id}")

@@ -58,32 +58,45 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
-    """What the facts say of a whole subscription.
-
-    `cuts` are the periods of lines of which less than all is kept, with the end that shortens them or
-    that closes the books of a pause; `stopped` are the renewals of lines that do not come.
-    """
-
-    end: End | None
-    line_ends: dict[str, End]
-    charges: dict[str, Settled]
-    cuts: dict[Stretch, End]
-    stopped: tuple[Stretch, ...]
-    reported: dict[Stretch, list[Settled]]
-
-    def of(self, stretch: Stretch) -> list[Settled]:
-        """The living recurring charges of exactly this period and line that invoicing has reported."""
-        return self.reported.get(stretch, [])
-
-
-@dataclass(frozen=True, slots=True)
 class _LineEnds:
     """The ends that have held for a line, and the one that does; no end has ever reached back before `open_from`."""
 
     held: list[Held]
     end: End | None
     open_from: date
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What the facts say of a whole subscription.
+
+    `reached` are the charges that an end has ever reached, or of which something has been published;
+    of all others nothing needs to be worked out. `cuts` are the periods of lines of which less than
+    all is kept, with the end that shortens them or that closes the books of a pause; `stopped` are
+    the renewals of lines that do not come.
+    """
+
+    end: End | None
+    line_ends: dict[str, End]
+    reached: dict[str, Settled]
+    cuts: dict[Stretch, End]
+    stopped: tuple[Stretch, ...]
+    reported: dict[Stretch, list[Settled]]
+    stated: Mapping[str, Charge]
+    lines: Mapping[str, _LineEnds]
+    others: Mapping[str, Amount]
+
+    @property
+    def charges(self) -> dict[str, Settled]:
+        """What the rule says of every charge, in the order they were stated; takes as long as there are many."""
+        return {
+            charge_id: self.reached.get(charge_id) or _untouched(charge, self.lines, self.others.get(charge_id, ZERO))
+            for charge_id, charge in self.stated.items()
+        }
+
+    def of(self, stretch: Stretch) -> list[Settled]:
+        """The living recurring charges of exactly this period and line that invoicing has reported."""
+        return self.reported.get(stretch, [])
 
 
 def settle(subscription: Subscription, now: datetime, rules: Rules) -> Settlement:
@@ -94,31 +107,35 @@ def settle(subscription: Subscription, now: datetime, rules: Rules) -> Settlemen
     if implied:
         subscription = replace(subscription, charges={**implied, **subscription.charges})
     lines = {line: _line_ends(subscription, ends, line) for line in (*subscription.line_ids, "")}
-    charges = {
+    told = {*subscription.told.levels, *(adjustment.charge_id for adjustment in subscription.told.adjustments)}
+    moves = bool(subscription.extensions)
+    reached = {
         charge_id: _settled(subscription, charge, lines, others.get(charge_id, ZERO))
         for charge_id, charge in subscription.charges.items()
+        if charge_id in told or _is_reached(charge, lines, moves=moves)
     }
-    divided: dict[str, set[Period]] = {line: set() for line in subscription.line_ids}
+    windows: dict[str, set[Period]] = {line: set() for line in subscription.line_ids}
     reported: dict[Stretch, list[Settled]] = {}
     less = set()
-    for settled in charges.values():
+    for settled in reached.values():
         if settled.window is not None and divisible(settled.charge):
-            divided.setdefault(settled.line, set()).add(settled.window)
+            windows.setdefault(settled.line, set()).add(settled.window)
             if not settled.charge.implied:
                 reported.setdefault((settled.window, settled.line), []).append(settled)
             if settled.kept != settled.full:
                 less.add((settled.window, settled.line))
     cuts: dict[Stretch, End] = {}
     stopped: list[Stretch] = []
-    for line, windows in divided.items():
+    for line, charged in windows.items():
         end = lines[line].end
-        for period in sorted(_periods(subscription, windows, end, now)) if end is not None else ():
+        for period in sorted(_periods(subscription, charged, end, now)) if end is not None else ():
             assert end is not None  # noqa: S101  narrows the type
             if period.start >= end.end_date:
                 stopped.append((period, line))
             elif end.paid_until < start_of_day(period.end, subscription.agreement.time_zone) or (period, line) in less:
                 cuts[period, line] = end
-    return Settlement(ends.whole, ends.lines, charges, cuts, tuple(stopped), reported)
+    stated = subscription.charges
+    return Settlement(ends.whole, ends.lines, reached, cuts, tuple(stopped), reported, stated, lines, others)
 
 
 def _line_ends(subscription: Subscription, ends: Ends, line: str) -> _LineEnds:
@@ -144,17 +161,29 @@ def divisible(charge: Charge) -> bool:
     return charge.kind == "recurring" and charge.window is not None and not charge.voided and not ours
 
 
+def _line(charge: Charge, lines: Mapping[str, _LineEnds]) -> str:
+    return charge.line_id if charge.line_id is not None and charge.line_id in lines else ""
+
+
+def _is_reached(charge: Charge, lines: Mapping[str, _LineEnds], *, moves: bool) -> bool:
+    """Whether an end has ever reached a charge, or may have where pauses move periods."""
+    return charge.window is not None and (moves or charge.window.end > lines[_line(charge, lines)].open_from)
+
+
+def _untouched(charge: Charge, lines: Mapping[str, _LineEnds], others: Amount) -> Settled:
+    """A charge that no end has reached: it is what was said of it last, and nothing is given back of it."""
+    line, window = _line(charge, lines), charge.window
+    full = ZERO if charge.voided else charge.stated
+    part = WHOLE if window is None or charge.voided else _all_of(window)
+    return Settled(charge, window, line, lines[line].end, full, full, others, ZERO, part.active, part.total)
+
+
 def _settled(subscription: Subscription, charge: Charge, lines: Mapping[str, _LineEnds], others: Amount) -> Settled:
-    line = charge.line_id if charge.line_id in lines and charge.line_id is not None else ""
-    held, end, window = lines[line].held, lines[line].end, charge.window
-    closed = window is None or (window.end <= lines[line].open_from and not subscription.extensions)
-    if closed:  # no end reaches it, so it is what was said of it last
-        full = kept = ZERO if charge.voided else charge.stated
-        part = WHOLE if window is None or charge.voided else _all_of(window)
-    else:
-        full, drawn_at = _full_value(subscription, charge, held)
-        kept, part = _kept(subscription, charge, full, drawn_at, end)
-        window = span(subscription, charge, drawn_at, date.min if end is None else end.end_date)
+    line = _line(charge, lines)
+    held, end = lines[line].held, lines[line].end
+    full, drawn_at = _full_value(subscription, charge, held)
+    kept, part = _kept(subscription, charge, full, drawn_at, end)
+    window = span(subscription, charge, drawn_at, date.min if end is None else end.end_date)
     credit = charge.billed.beyond(kept, others) if charge.state == "issued" else ZERO
     return Settled(charge, window, line, end, full, kept, others, credit, part.active, part.total)
 
