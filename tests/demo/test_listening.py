@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from service.demo.listening import DEAD_LETTER, Heard, Listener
+from service.domain.policy import Policy
 
 PLACE = ("cancellation-requested", 3, 7)
 
@@ -36,7 +38,7 @@ def snapshot(sequence: int, *event_ids: str) -> Any:  # noqa: ANN401  a record
     at = "2026-11-12T09:00:00+01:00"
     entries = [{"type": "t", "event_id": event_id, "time": at, "recorded_at": at} for event_id in event_ids]
     told: dict[str, object] = {"status": "active", "start_date": "2026-11-01", "currency": "DKK", "entries": entries}
-    told |= {"time_zone": "UTC", "interval": "P1M"}
+    told |= {"time_zone": "UTC", "interval": "P1M", "policy": asdict(Policy())}
     told |= dict.fromkeys(("end_date", "last_active_day", "access_ends_at", "mode", "settlement"))
     told |= {name: [] for name in ("periods", "pauses", "prices", "charges", "adjustments")}
     return outcome(sequence, "subscription-timeline", **told)
