@@ -7,7 +7,7 @@ from datetime import date, datetime
 from itertools import pairwise
 
 from service.domain.ends import End
-from service.domain.periods import Period, start_of_day
+from service.domain.periods import DAY, Period, Schedule, local_date, start_of_day
 from service.domain.policy import Proration
 from service.domain.subscription import Charge, Price, Subscription
 
@@ -37,23 +37,25 @@ def span(subscription: Subscription, charge: Charge, drawn_at: datetime, day: da
 
 
 def portion(subscription: Subscription, charge: Charge, window: Period, drawn_at: datetime, end: End) -> Portion:
-    """What of a charge's window lies before an end and earns.
+    """What of a charge's window, as it was drawn up, lies before an end and earns.
 
     Paused days earn nothing unless the pause says otherwise, nor do the days of a free trial. A
     charge drawn up knowing of a pause is for the days it leaves, so they carry all of its amount;
-    one drawn up before is for every day. The days of a pause that extends the period are never
-    among those the charge is for (`span` has moved its window). A charge drawn up knowing of a price change is spread
-    by the price in force; one drawn up before is spread evenly.
+    one drawn up before is for every day. While a pause that extends the period lasts, time stands
+    still: the end and other pauses fall as many days earlier in the window. A charge drawn up knowing
+    of a price change is spread by the price in force; one drawn up before is spread evenly.
     """
-    scale, calendar = _Scale(end.proration, subscription.agreement.time_zone), subscription.calendar(end.end_date)
+    then = _Then(subscription.calendar_as_known(drawn_at), subscription.calendar(date.min))
+    scale = _Scale(end.proration, subscription.agreement.time_zone)
     begins, ends = scale.window(charge, window)
-    paid_until = min(max(scale.instant(end), begins), ends)
-    trial = [] if calendar.trial is None else [calendar.trial]
-    free = [scale.span(days, window) for days in (*trial, *calendar.stops)]
+    resting = [scale.day(then.day(p.effective_date)) for p in subscription.extensions if p.resume_date is None]
+    paid_until = min(max(min([scale.end(end, then), *resting]), begins), ends)
+    trial = [] if then.drawn.trial is None else [then.drawn.trial]
+    free = [scale.span(days, window) for days in (*trial, *then.drawn.stops)]
     lost: list[tuple[int, int]] = []
     for pause in subscription.pauses:
         if pause.effect == "not-charged":
-            (lost if pause.known_at > drawn_at else free).append(scale.span(pause.days, window))
+            (lost if pause.known_at > drawn_at else free).append(scale.span(then.days(pause.days), window))
     prices = [(scale.day(max(p.effective_date, window.start)), p) for p in subscription.price_lists]
     known = [(since, price) for since, price in prices if price.known_at <= drawn_at and since <= ends]
     edges = {begins, ends, paid_until, *(edge for span in (*free, *lost) for edge in span), *(s for s, _ in known)}
@@ -67,6 +69,22 @@ def portion(subscription: Subscription, charge: Charge, window: Period, drawn_at
         if until <= paid_until and not any(since <= start < back for since, back in lost):
             active, earned = active + length, earned + weight
     return Portion(active, total, earned, worth) if worth else Portion(active, total, active, max(total, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class _Then:
+    """Where days fall by the calendar that a charge was drawn up by, which pauses have moved since."""
+
+    drawn: Schedule
+    now: Schedule
+
+    def day(self, day: date) -> date:
+        """The day that a day by the calendar of now would have been."""
+        return day if day == date.max else self.drawn.delayed(self.now.counted(day))
+
+    def days(self, days: Period) -> Period:
+        """The same for a stretch of days."""
+        return Period(self.day(days.start), self.day(days.end))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +107,18 @@ class _Scale:
 
     def window(self, charge: Charge, window: Period) -> tuple[int, int]:
         """Where a charge's window begins and ends: at its own instants where it has some."""
-        if self.proration == "second" and charge.instants is not None and charge.window == window:
+        if self.proration == "second" and charge.instants is not None:
             begins, ends = charge.instants
             return int(begins.timestamp()), int(ends.timestamp())
         return self.day(window.start), self.day(window.end)
 
-    def instant(self, end: End) -> int:
-        """Where an end falls."""
-        return end.end_date.toordinal() if self.proration == "day" else int(end.paid_until.timestamp())
+    def end(self, end: End, then: _Then) -> int:
+        """Where an end falls, a part of a day with the day."""
+        if self.proration == "day":
+            return self.day(then.day(end.end_date))
+        last = local_date(end.paid_until, self.time_zone)
+        into = end.paid_until - start_of_day(last, self.time_zone)
+        return min(self.day(then.day(last)) + int(into.total_seconds()), self.day(then.day(last + DAY)))
 
 
 def _price(known: list[tuple[int, Price]], line_id: str | None, point: int) -> int:

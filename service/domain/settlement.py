@@ -200,7 +200,7 @@ def _kept(
     assert window is not None  # noqa: S101  narrows the type
     if window.end <= subscription.calendar(end.end_date).containing(end.last_active_day).start:
         return full, _all_of(charge.window)  # closed while the subscription lived
-    part = portion(subscription, charge, window, drawn_at, end)
+    part = portion(subscription, charge, charge.window, drawn_at, end)
     zone = subscription.agreement.time_zone
     inside = window.start < end.end_date and end.access_ends_at < start_of_day(window.end, zone)
     match end.settlement:

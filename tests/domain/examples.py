@@ -28,6 +28,7 @@ from service.domain.facts import (
     Kind,
     Line,
     Paused,
+    PriceChanged,
     Received,
     Renewed,
     Resumed,
@@ -158,13 +159,18 @@ class Life:
         resume: str | None = None,
         *,
         effect: Effect = "extends-period",
+        name: str = "P1",
         seen: str | None = None,
     ) -> list[str]:
         until = None if resume is None else date.fromisoformat(resume)
-        return self._take(at, seen, "subscription-paused", Paused("P1", date.fromisoformat(start), until, effect))
+        return self._take(at, seen, "subscription-paused", Paused(name, date.fromisoformat(start), until, effect))
 
     def resumed(self, at: str | datetime, day: str) -> list[str]:
         return self._take(at, None, "subscription-resumed", Resumed("P1", date.fromisoformat(day)))
+
+    def price(self, at: str | datetime, day: str, amount: str) -> list[str]:
+        lines = tuple(Line(line, minor_units(amount, self.currency)) for line in self.lines)
+        return self._take(at, None, "price-changed", PriceChanged(date.fromisoformat(day), lines))
 
     def policy(self, at: str | datetime, policy: Policy) -> None:
         """The merchant's policy from an instant on."""

@@ -72,6 +72,27 @@ def test_a_period_invoiced_knowing_of_a_pause_moves_by_what_is_learnt_of_it_afte
     assert life.given_back("C2") == given_back
 
 
+@pytest.mark.parametrize("end", ["2026-11-02", "2026-11-28", "2026-12-17", "2027-02-01"])
+def test_while_a_pause_that_extends_a_period_lasts_time_stands_still_whatever_else_was_to_happen(end: str) -> None:
+    life = Life("2026-11-01")
+    life.paused("2026-10-31 08:00", "2026-11-28", "2026-11-29", effect="not-charged", name="P2")
+    life.price("2026-10-31 09:00", "2026-12-10", "600.00")
+    life.issued("2026-11-01 08:00", "INV-1", NOVEMBER)
+    life.paused("2026-11-01 09:00", "2026-11-02")
+    life.cancel("2026-11-01 10:00", on(end))
+    assert life.given_back("C1") == "289.66"  # 300.00 * 1/29 = 10.34 is kept
+
+
+@pytest.mark.parametrize(("end", "given_back"), [("2026-11-22", "161.54"), ("2026-11-27", "126.92")])
+def test_a_pause_known_to_an_invoice_falls_earlier_in_it_after_another_that_was_not(end: str, given_back: str) -> None:
+    life = Life("2026-11-01")
+    life.paused("2026-10-31 08:00", "2026-11-20", "2026-11-24", effect="not-charged", name="P2")
+    life.issued("2026-11-01 08:00", "INV-1", charge("C1", "2026-11-01", "2026-12-01", "300.00"))
+    life.paused("2026-11-02 08:00", "2026-11-10", "2026-11-17")
+    life.cancel("2026-11-03 09:00", on(end))
+    assert life.given_back("C1") == given_back  # 300.00 * 12/26 or 15/26 is kept
+
+
 def test_a_period_that_a_pause_extends_is_shortened_as_what_it_has_become() -> None:
     life = Life("2026-11-01")
     life.planned("2026-11-01 08:00", "INV-1", NOVEMBER)
