@@ -114,12 +114,13 @@ def settle(subscription: Subscription, now: datetime, rules: Rules) -> Settlemen
         for charge_id, charge in subscription.charges.items()
         if charge_id in told or _is_reached(charge, lines, moves=moves)
     }
-    windows: dict[str, set[Period]] = {line: set() for line in subscription.line_ids}
+    nameless = any(charge.line_id not in lines and divisible(charge) for charge in subscription.charges.values())
+    windows: dict[str, set[Period]] = {line: set() for line in lines if line or nameless}
     reported: dict[Stretch, list[Settled]] = {}
     less = set()
     for settled in reached.values():
         if settled.window is not None and divisible(settled.charge):
-            windows.setdefault(settled.line, set()).add(settled.window)
+            windows[settled.line].add(settled.window)
             if not settled.charge.implied:
                 reported.setdefault((settled.window, settled.line), []).append(settled)
             if settled.kept != settled.full:

@@ -78,12 +78,13 @@ class Item:
     kind: Kind = "recurring"
     corrects: str | None = None
     settles: str | None = None
+    line_id: str | None = "L1"
 
     def line(self, currency: str) -> ChargeLine:
         tax = 0 if self.tax is None else minor_units(self.tax, currency)
         return ChargeLine(
             charge_id=self.charge_id,
-            line_id="L1",
+            line_id=self.line_id,
             kind=self.kind,
             start=None if self.start is None else date.fromisoformat(self.start),
             end=None if self.end is None else date.fromisoformat(self.end),

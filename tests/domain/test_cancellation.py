@@ -7,7 +7,8 @@ from datetime import datetime
 import pytest
 
 from service.domain.facts import EndWish
-from tests.domain.examples import END_OF_PERIOD, IMMEDIATELY, Life, charge, instant, last_day, on, paid_november
+from service.domain.settlement import settle
+from tests.domain.examples import END_OF_PERIOD, IMMEDIATELY, Item, Life, charge, instant, last_day, on, paid_november
 
 
 def test_cancelling_inside_a_paid_month_gives_the_rest_back_and_stops_the_next() -> None:
@@ -419,3 +420,14 @@ def test_weeks_quarters_and_years_are_divided_by_their_days_too(
     life.issued("2026-11-03 08:00", "INV-1", charge("C1", "2026-11-03", period_ends, amount))
     life.cancel("2026-11-03 09:00", on(ends))
     assert life.given_back("C1") == back
+
+
+def test_the_way_to_an_end_leaves_no_trace_where_an_invoice_names_no_line() -> None:
+    stopped = []
+    for ends in (["2027-01-16"], ["2026-11-15", "2027-01-16"]):
+        life = Life("2026-11-01")
+        life.issued("2026-11-01 08:00", "INV-1", Item("C1", "2026-11-01", "2026-12-01", "300.00", line_id=None))
+        for number, day in enumerate(ends):
+            life.cancel("2026-11-02 10:00", on(day), name=f"N{number}")
+        stopped.append(settle(life.subscription, life.instant("2026-11-02 10:00"), life.rules).stopped)
+    assert stopped[0] == stopped[1]
