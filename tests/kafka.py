@@ -103,8 +103,15 @@ class Client:
 
     def timeline(self, subscription_id: str) -> dict[str, Any]:
         """The last snapshot of a subscription."""
+        return self._snapshots(subscription_id)[-1]
+
+    def shown(self, subscription_id: str, sequence: int) -> bool:
+        """Whether a snapshot has come that reflects the outcome of this number."""
+        return any(snapshot["sequence"] == sequence for snapshot in self._snapshots(subscription_id))
+
+    def _snapshots(self, subscription_id: str) -> list[dict[str, Any]]:
         snapshots = [outcome.data for outcome in self.received if outcome.topic == "subscription-timeline"]
-        return [snapshot for snapshot in snapshots if snapshot["subscription_id"] == subscription_id][-1]
+        return [snapshot for snapshot in snapshots if snapshot["subscription_id"] == subscription_id]
 
     @property
     def dead_letters(self) -> list[Outcome]:

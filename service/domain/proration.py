@@ -76,11 +76,11 @@ class _Then:
     """Where days fall by the calendar that a charge was drawn up by, which pauses have moved since."""
 
     drawn: Schedule
-    now: Schedule
+    current: Schedule
 
     def day(self, day: date) -> date:
-        """The day that a day by the calendar of now would have been."""
-        return day if day == date.max else self.drawn.delayed(self.now.counted(day))
+        """The day that a day by the current calendar would have been."""
+        return day if day == date.max else self.drawn.delayed(self.current.counted(day))
 
     def days(self, days: Period) -> Period:
         """The same for a stretch of days."""

@@ -164,7 +164,7 @@ async def test_a_regretted_cancellation_leaves_the_books_as_they_were(kafka: Cli
     assert (debit["direction"], debit["amount"], debit["cause"]) == ("debit", "100.00", "revoked")
     assert debit["reverses_adjustment_id"] == credit["adjustment_id"]
     assert debit["settlement"] == credit["settlement"]
-    await kafka.until(lambda _: kafka.timeline("example-a-revoked")["sequence"] == 8)
+    await kafka.until(lambda _: kafka.shown("example-a-revoked", 8))
     timeline = kafka.timeline("example-a-revoked")
     assert (timeline["status"], timeline["end_date"]) == ("active", None)
     assert [(c["charge_id"], c["kept"], c["credited"]) for c in timeline["charges"]] == [
