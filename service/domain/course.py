@@ -41,11 +41,6 @@ class Cancellation:
         """Every id it can be named by."""
         return {request.cancellation_id for request in self.requests}
 
-    @property
-    def cancellation_id(self) -> str | None:
-        """The id it goes by: that of its last request."""
-        return self.requests[-1].cancellation_id
-
 
 @dataclass(frozen=True, slots=True)
 class Course:
@@ -76,21 +71,18 @@ class Course:
         """What is in force after one more command."""
         command, before = ordered.command, self.meant_by(ordered.command)
         if command.action == "revoke":
-            return self._put(ordered.lines, before, None)
+            return self._put(ordered.lines, None)
         requests = before.requests if before is not None else ()
         settlement = command.settlement or (before.settlement if before is not None else None)
         if command.action == "request":
             requests = (*requests, command)
-        return self._put(ordered.lines, before, Cancellation(ordered.lines, requests, ordered, settlement))
+        return self._put(ordered.lines, Cancellation(ordered.lines, requests, ordered, settlement))
 
-    def _put(self, lines: Lines, before: Cancellation | None, cancellation: Cancellation | None) -> Course:
+    def _put(self, lines: Lines, cancellation: Cancellation | None) -> Course:
         if not lines:
             return replace(self, whole=cancellation)
-        others = {line: own for line, own in self.lines.items() if own is not before and line not in lines}
-        kept = {line: own for line, own in self.lines.items() if own is before and line not in lines}
-        return replace(
-            self, lines={**others, **kept, **({} if cancellation is None else dict.fromkeys(lines, cancellation))}
-        )
+        others = {line: own for line, own in self.lines.items() if line not in lines}
+        return replace(self, lines=others if cancellation is None else {**others, **dict.fromkeys(lines, cancellation)})
 
 
 def courses(commands: Sequence[Ordered]) -> list[tuple[datetime, Course]]:
