@@ -206,6 +206,8 @@ def main(only: str, workers: int) -> int:
                 continue
             mutant, _ = running.pop(pid)
             total += 1
+            if not progress.console.is_terminal and total % 25 == 0:
+                progress.console.print(f"{total} mutants, {len(survived)} survived", highlight=False)
             if status == 0:
                 survived.append(mutant)
                 progress.console.print(f"survived: line {mutant.line} of {mutant}", highlight=False, soft_wrap=True)
