@@ -164,6 +164,7 @@ def _start(mutant: Mutant) -> int:
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(silent, 2)
+    os.environ["HYPOTHESIS_PROFILE"] = "unshrunk"  # that it fails is enough, and the smallest example takes minutes
     tree = _changed(mutant.path.read_text(encoding="utf-8"), mutant.site)
     sys.meta_path.insert(0, _Imported(mutant.module, tree))
     os._exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *TESTS])))
