@@ -100,9 +100,8 @@ def _unpaid(subscription: Subscription, rules: Rules) -> list[datetime]:
     ends = [end.access_ends_at for end in (told.end, *told.line_ends.values()) if end is not None]
     if not rules.ever_implied or not ends:
         return []
-    charges = settle(subscription, max(ends), rules).charges.values()
-    implied = [settled for settled in charges if settled.charge.implied and not settled.charge.voided]
-    return [s.charge.statements[0].time for s in implied if s.credit != told.given(s.charge.charge_id)]
+    reached = settle(subscription, max(ends), rules).reached.values()
+    return [s.charge.statements[0].time for s in reached if s.credit != told.given(s.charge.charge_id)]
 
 
 def unheard_of(received: Received, command: Command) -> Outcome:

@@ -258,7 +258,7 @@ def _by_invoice(charges: list[Settled]) -> Iterable[tuple[str | None, list[Settl
     invoices: dict[str | None, list[Settled]] = {} if charges else {None: []}
     for settled in charges:
         invoices.setdefault(settled.charge.invoice_id, []).append(settled)
-    return sorted(invoices.items(), key=lambda item: item[0] or "")
+    return invoices.items()
 
 
 def _changes(draft: _Draft, target: Settlement, stretch: Stretch, *, rising: bool) -> tuple[ChargeChange, ...]:
