@@ -141,8 +141,8 @@ def _command(subscription: Subscription, received: Received, command: Command, r
     if refusal is not None:
         return _refused(subscription, received, command, refusal)
     meant, after = course.meant_by(command), accept(subscription, ordered)
-    made = after.course.meant_by(command)
-    effective = None if made is None or command.end is None else after.resolve(made, rules).end_date
+    made = None if command.end is None else after.course.meant_by(command)
+    effective = None if made is None else after.resolve(made, rules).end_date
     after = replace(after, entries=(*subscription.entries, _entry(received, effective)))
     cause: Cause = "revoked" if command.action == "revoke" else "cancelled" if meant is None else "moved"
     return _publish(after, _key(received), cause, received.recorded_at, rules)

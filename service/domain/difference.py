@@ -8,7 +8,7 @@ twice in one decision goes from each `before` to the next without a gap.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from uuid import NAMESPACE_URL, uuid5
@@ -377,22 +377,16 @@ def _split(account: _Account, earlier: list[Adjustment], gross: int) -> tuple[in
 
 
 def _reversed(earlier: list[Adjustment], amount: Amount) -> str | None:
-    """The latest adjustment of the other direction that this one takes back, in whole or in part."""
-    standing: list[Adjustment] = []
-    for adjustment in earlier:
-        gross = adjustment.amount.gross
-        while gross and standing and standing[-1].amount.gross * gross < 0:
-            top = standing.pop()
-            rest = top.amount.gross + gross
-            if rest * top.amount.gross > 0:
-                standing.append(replace(top, amount=Amount(rest)))
-                gross = 0
-            else:
-                gross = rest
-        if gross:
-            standing.append(replace(adjustment, amount=Amount(gross)))
-    opposite = bool(standing) and standing[-1].amount.gross * amount.gross < 0
-    return standing[-1].adjustment_id if opposite else None
+    """The latest adjustment of the other direction that still stands, and that this one takes back in whole or part.
+
+    It is the last one before which less had been given than now: those after it have been taken back.
+    """
+    stood = given = sum(adjustment.amount.gross for adjustment in earlier)
+    for adjustment in reversed(earlier) if given * amount.gross < 0 else ():
+        stood -= adjustment.amount.gross
+        if (stood - given) * amount.gross > 0:
+            return adjustment.adjustment_id
+    return None
 
 
 def _calculation(settled: Settled, given: int, language: Language) -> Calculation:

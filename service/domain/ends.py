@@ -79,8 +79,7 @@ def resolve(agreement: Activated, calendar: Schedule, asked: Asked) -> End:
     floor = max(agreement.start_date, asked_on - asked.policy.earliest_backdate_days * DAY)
     permitted = _permitted(agreement, calendar, asked_on)
     requested = end_date
-    early = permitted is not None and end_date < permitted and asked.bound
-    if early and permitted is not None and asked.policy.on_early_end == "move":
+    if permitted is not None and end_date < permitted and asked.bound and asked.policy.on_early_end == "move":
         end_date, access = _as_begins(permitted, agreement)
     by_second = asked.policy.proration == "second"
     return End(
@@ -113,9 +112,8 @@ def _wished(agreement: Activated, calendar: Schedule, asked: Asked) -> tuple[dat
         case "end-of-invoiced":
             return _as_begins(max(current, asked.invoiced_until or current), agreement)
         case "end-of-term":
-            bound_until = _bound_until(agreement)
-            bound = bound_until is not None and bound_until > asked_on
-            return _as_begins(bound_until if bound and bound_until is not None else current, agreement)
+            bound_until = _bound_until(agreement) or asked_on
+            return _as_begins(bound_until if bound_until > asked_on else current, agreement)
         case "earliest":
             permitted = _permitted(agreement, calendar, asked_on) if asked.bound else None
             return _as_begins(max(permitted or asked_on, asked_on + DAY), agreement)

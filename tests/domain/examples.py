@@ -32,6 +32,7 @@ from service.domain.facts import (
     Received,
     Renewed,
     Resumed,
+    Terms,
 )
 from service.domain.money import Amount, decimal, minor_units
 from service.domain.outcomes import (
@@ -111,6 +112,8 @@ class Life:
     anchor: int | None = None
     trial_end: str | None = None
     lines: tuple[str, ...] = ("L1",)
+    billing: Literal["in-advance", "in-arrears"] = "in-advance"
+    terms: Terms | None = None
     activated_at: str | datetime | None = None
     rules: Rules = field(default_factory=Rules)
     inputs: list[Received] = field(default_factory=list)
@@ -125,9 +128,10 @@ class Life:
             start_date=start,
             interval=Duration.parse(self.interval),
             anchor_day=self.anchor or date.fromisoformat(self.trial_end or self.start).day,
-            billing="in-advance",
+            billing=self.billing,
             lines=tuple(Line(line, minor_units(self.amount, self.currency)) for line in self.lines),
             trial_end_date=None if self.trial_end is None else date.fromisoformat(self.trial_end),
+            terms=self.terms,
         )
         at = self.activated_at or f"{start - timedelta(days=1)} 01:00"
         received = self._received(at, None, "subscription-activated", agreement)

@@ -4,8 +4,12 @@
 
 A change swaps a comparison with its neighbour (`<` and `<=`), `+` and `-`, `min` and `max`, `and` and
 `or`, drops a `not`, or adds one to a number. Each mutant is imported in a process of its own, and the
-stories, the domain's tests and the laws are run on it until one fails. What survives is printed and
-kept in `.cache/mutants.txt`. The known ones are argued in `survivors.txt`, and only others count.
+stories, the domain's tests and the laws are run on it until one fails. One that never comes to an end
+is noticed when it has used several times the processor time that the domain as it is needs.
+
+What survives is printed and kept in `.cache/mutants.txt`. Those that change nothing for anybody are
+argued in `survivors.txt`, each line as it is printed here; only others count. An argument about a
+change that is noticed, or that can no longer be made, is said to be in vain.
 
 Ready-made tools change strings, defaults and annotations too, and take hours for what is minutes here.
 """
@@ -16,9 +20,9 @@ import argparse
 import ast
 import importlib
 import os
+import resource
 import signal
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,7 +41,7 @@ KEPT = Path(".cache/mutants.txt")
 ARGUED = Path(__file__).with_name("survivors.txt")
 STAGES = (("tests/stories",), ("tests/domain", "tests/test_words.py"), ("tests/laws",))
 """What notices most first; the next is only collected for what has survived so far."""
-_SECONDS = 180
+_TIMES_AS_LONG = 4
 _IMPORTED_ONCE = ("asyncpg", "babel.dates", "babel.numbers", "pydantic_settings", "structlog")
 """Libraries that every mutant would import anew."""
 _SWAPPED: dict[type[ast.AST], Any] = {
@@ -100,11 +104,11 @@ class _Changer(ast.NodeTransformer):
                 return node
             case ast.Assert() | ast.Raise() | ast.Subscript(slice=ast.Tuple()):
                 return node
-            case ast.Compare(ops=[op]) if self._here(node):
-                node.ops = [_SWAPPED[type(op)]()]
-            case ast.BinOp(op=op) if type(op) in _SWAPPED and not _is_type(node) and self._here(node):
-                node.op = _SWAPPED[type(op)]()
-            case ast.BoolOp(op=op) if self._here(node):
+            case ast.Compare(ops=ops):
+                node.ops = [_SWAPPED[type(op)]() if self._here(node) else op for op in ops]
+            case ast.AugAssign(op=op) | ast.BinOp(op=op) | ast.BoolOp(op=op) if type(op) in _SWAPPED and self._here(
+                node
+            ):
                 node.op = _SWAPPED[type(op)]()
             case ast.UnaryOp(op=ast.Not() | ast.USub()) if self._here(node):
                 return self.generic_visit(node.operand)
@@ -114,7 +118,7 @@ class _Changer(ast.NodeTransformer):
                 return ast.copy_location(ast.Constant(value + 1), node)
         return self.generic_visit(node)
 
-    def _here(self, node: ast.expr) -> bool:
+    def _here(self, node: ast.expr | ast.stmt) -> bool:
         self.sites.append(node.lineno)
         return len(self.sites) - 1 == self.number
 
@@ -154,16 +158,13 @@ def _changed(source: str, site: int) -> ast.Module:
     return ast.fix_missing_locations(tree)
 
 
-def _is_type(node: ast.BinOp) -> bool:
-    return isinstance(node.op, ast.BitOr)
-
-
-def _start(mutant: Mutant | None) -> int:
+def _start(mutant: Mutant | None, seconds: int = -1) -> int:
     """Runs the tests on a mutant (or on the domain as it is) in a process of its own; returns its id."""
     pid = os.fork()
     if pid:
         return pid
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))  # of the processor: others may keep it busy
     os.setpgrp()
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
@@ -191,9 +192,11 @@ def main(only: str, workers: int) -> int:
     waiting, total = list(mutants(only))[::-1], 0
     for library in _IMPORTED_ONCE:
         importlib.import_module(library)
-    if os.waitpid(_start(None), 0)[1]:
+    _, status, used = os.wait4(_start(None), 0)
+    if status:
         sys.exit("The tests fail on the domain as it is: run make test.")
-    running: dict[int, tuple[Mutant, float]] = {}
+    seconds = int(_TIMES_AS_LONG * (used.ru_utime + used.ru_stime)) + 1
+    running: dict[int, Mutant] = {}
     survived: list[Mutant] = []
     columns = (
         TextColumn("mutants"),
@@ -207,15 +210,9 @@ def main(only: str, workers: int) -> int:
         while waiting or running:
             while waiting and len(running) < workers:
                 mutant = waiting.pop()
-                running[_start(mutant)] = (mutant, time.monotonic())
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                for late, (_, since) in running.items():
-                    if time.monotonic() - since > _SECONDS:
-                        os.killpg(late, signal.SIGKILL)
-                time.sleep(0.02)
-                continue
-            mutant, _ = running.pop(pid)
+                running[_start(mutant, seconds)] = mutant
+            pid, status = os.wait()
+            mutant = running.pop(pid)
             total += 1
             if not progress.console.is_terminal and total % 25 == 0:
                 progress.console.print(f"{total} mutants, {len(survived)} survived", highlight=False)
@@ -225,10 +222,12 @@ def main(only: str, workers: int) -> int:
                     f"survived: line {mutant.line} of {mutant}", highlight=False, markup=False, soft_wrap=True
                 )
             progress.update(task, advance=1, survived=f"{len(survived)} survived")
-    argued = ARGUED.read_text(encoding="utf-8") if ARGUED.exists() else ""
+    argued = {line for line in ARGUED.read_text(encoding="utf-8").splitlines() if "  ->  " in line}
     unargued = [mutant for mutant in survived if str(mutant) not in argued]
+    in_vain = sorted(argued - {str(mutant) for mutant in survived}) if not only else []
     KEPT.parent.mkdir(exist_ok=True)
     KEPT.write_text("".join(f"{mutant}\n" for mutant in sorted(survived, key=str)), encoding="utf-8")
+    print("".join(f"in vain: {line}\n" for line in in_vain), end="")
     print(f"mutants: {total}")
     print(f"noticed: {total - len(survived)}")
     print(f"survived: {len(survived)}")
