@@ -113,7 +113,8 @@ async def start(guards: Guards, home: Path, classpath: list[Path], place: Place 
         properties = _SERVER.format(broker=broker, controller=controller, logs="logs") + more
         (home / "server.properties").write_text(properties)
         broker_command = [*kafka, *share.make, "kafka.Kafka", "server.properties"]
-        server = guards.start(broker_command, home / "kafka.log", stop=_STOP, ended=share.keep)
+        stop = [] if guards.temporary and not share.make else _STOP  # what is removed needs no goodbye
+        server = guards.start(broker_command, home / "kafka.log", stop=stop, ended=share.keep)
         address = f"127.0.0.1:{broker}"
         if await server.answers(partial(_answers, address, cluster)):
             return address

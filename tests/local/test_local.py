@@ -20,7 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from service.local import LocalError, Servers, servers
 from service.local.jars import Jar, ensure
 
-PATIENCE = 30  # seconds until a test gives up
+PATIENCE = 60  # seconds until a test gives up; a broker alone is given 20 of them to stop
 STARTS = """
 import asyncio, pathlib, sys
 from service.local import servers
