@@ -95,14 +95,6 @@ class Period:
         """How many of its days lie before a date: 0 to `days`."""
         return min(max((end - self.start).days, 0), self.days)
 
-    def contains(self, day: date) -> bool:
-        """Whether the day lies in it."""
-        return self.start <= day < self.end
-
-    def cut_by(self, end: date) -> bool:
-        """Whether an end date falls strictly inside, leaving some days active and some not."""
-        return self.start < end < self.end
-
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -168,12 +160,10 @@ class Schedule:
 
     def index(self, day: date) -> int:
         """The number of the period a day lies in; 0 for days before all of them."""
-        day = self.counted(day)
-        if day <= self.start:
-            return 0
+        day = max(self.counted(day), self.start)
         if not self.interval.months:
             return (day - self.start).days // self.interval.days
-        index = max((_month(day) - self._first_anchor) // self.interval.months + 1, 0)
+        index = (_month(day) - self._first_anchor) // self.interval.months + 1
         return index if self._counted_boundary(index) <= day else index - 1
 
     def _counted_boundary(self, index: int) -> date:

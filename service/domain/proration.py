@@ -16,13 +16,10 @@ from service.domain.subscription import Charge, Price, Subscription
 class Portion:
     """Active and total time of a charge, in days or seconds, and the same weighted by price: what is kept of it."""
 
-    active: int = 1
-    total: int = 1
-    earned: int = 1
-    worth: int = 1
-
-
-WHOLE = Portion()
+    active: int
+    total: int
+    earned: int
+    worth: int
 
 
 def span(subscription: Subscription, charge: Charge, drawn_at: datetime, day: date) -> Period | None:
@@ -49,15 +46,15 @@ def portion(subscription: Subscription, charge: Charge, window: Period, drawn_at
     scale = _Scale(end.proration, subscription.agreement.time_zone)
     begins, ends = scale.window(charge, window)
     resting = [scale.day(then.day(p.effective_date)) for p in subscription.extensions if p.resume_date is None]
-    paid_until = min(max(min([scale.end(end, then), *resting]), begins), ends)
+    paid_until = min([scale.end(end, then), *resting])
     trial = [] if then.drawn.trial is None else [then.drawn.trial]
     free = [scale.span(days, window) for days in (*trial, *then.drawn.stops)]
     lost: list[tuple[int, int]] = []
     for pause in subscription.pauses:
         if pause.effect == "not-charged":
             (lost if pause.known_at > drawn_at else free).append(scale.span(then.days(pause.days), window))
-    prices = [(scale.day(max(p.effective_date, window.start)), p) for p in subscription.price_lists]
-    known = [(since, price) for since, price in prices if price.known_at <= drawn_at and since <= ends]
+    prices = [price for price in subscription.price_lists if price.known_at <= drawn_at]
+    known = [(scale.day(max(price.effective_date, window.start)), price) for price in prices]
     edges = {begins, ends, paid_until, *(edge for span in (*free, *lost) for edge in span), *(s for s, _ in known)}
     active = total = earned = worth = 0
     for start, until in pairwise(sorted(edge for edge in edges if begins <= edge <= ends)):
@@ -101,9 +98,8 @@ class _Scale:
         return int(start_of_day(day, self.time_zone).timestamp())
 
     def span(self, days: Period, window: Period) -> tuple[int, int]:
-        """Where a stretch of days begins and ends, as far as a window reaches."""
-        start, end = max(days.start, window.start), min(days.end, window.end)
-        return (self.day(start), self.day(end)) if start < end else (0, 0)
+        """Where a stretch of days begins and ends as far as a window reaches; one outside ends before it begins."""
+        return self.day(max(days.start, window.start)), self.day(min(days.end, window.end))
 
     def window(self, charge: Charge, window: Period) -> tuple[int, int]:
         """Where a charge's window begins and ends: at its own instants where it has some."""
@@ -122,7 +118,5 @@ class _Scale:
 
 
 def _price(known: list[tuple[int, Price]], line_id: str | None, point: int) -> int:
-    """The price in force at a point, by the price lists a charge knew; 1 throughout where it knew of no change."""
-    if len(known) == 1:
-        return 1
+    """The price in force at a point, by the price lists a charge knew."""
     return next((price for since, price in reversed(known) if since <= point), known[0][1]).of(line_id)

@@ -30,7 +30,7 @@ from service.domain.implied import implied_charges
 from service.domain.money import ZERO, Amount
 from service.domain.periods import Period, start_of_day
 from service.domain.policy import Rules
-from service.domain.proration import WHOLE, Portion, portion, span
+from service.domain.proration import portion, span
 from service.domain.subscription import Charge, Ends, Statement, Stretch, Subscription
 
 Held: TypeAlias = tuple[datetime, datetime | None, End | None]
@@ -175,46 +175,47 @@ def _untouched(charge: Charge, lines: Mapping[str, _LineEnds], others: Amount) -
     """A charge that no end has reached: it is what was said of it last, and nothing is given back of it."""
     line, window = _line(charge, lines), charge.window
     full = ZERO if charge.voided else charge.stated
-    part = WHOLE if window is None or charge.voided else _all_of(window)
-    return Settled(charge, window, line, lines[line].end, full, full, others, ZERO, part.active, part.total)
+    return Settled(charge, window, line, lines[line].end, full, full, others, ZERO, *_all_of(charge))
 
 
 def _settled(subscription: Subscription, charge: Charge, lines: Mapping[str, _LineEnds], others: Amount) -> Settled:
     line = _line(charge, lines)
     held, end = lines[line].held, lines[line].end
     full, drawn_at = _full_value(subscription, charge, held)
-    kept, part = _kept(subscription, charge, full, drawn_at, end)
+    kept, active, total = _kept(subscription, charge, full, drawn_at, end)
     window = span(subscription, charge, drawn_at, date.min if end is None else end.end_date)
     credit = charge.billed.beyond(kept, others) if charge.state == "issued" else ZERO
-    return Settled(charge, window, line, end, full, kept, others, credit, part.active, part.total)
+    return Settled(charge, window, line, end, full, kept, others, credit, active, total)
 
 
 def _kept(
     subscription: Subscription, charge: Charge, full: Amount, drawn_at: datetime, end: End | None
-) -> tuple[Amount, Portion]:
-    """What is kept of a charge under an end, and the days that says of how many."""
+) -> tuple[Amount, int, int]:
+    """What is kept of a charge under an end, and the days or seconds that are paid for, of how many."""
     if charge.voided:
-        return ZERO, WHOLE
+        return ZERO, *_all_of(charge)
     if end is None or charge.window is None or not divisible(charge):
-        return full, WHOLE if charge.window is None else _all_of(charge.window)
+        return full, *_all_of(charge)
     window = span(subscription, charge, drawn_at, end.end_date)
     assert window is not None  # noqa: S101  narrows the type
     if window.end <= subscription.calendar(end.end_date).containing(end.last_active_day).start:
-        return full, _all_of(charge.window)  # closed while the subscription lived
+        return full, *_all_of(charge)  # closed while the subscription lived
     part = portion(subscription, charge, charge.window, drawn_at, end)
     zone = subscription.agreement.time_zone
-    inside = window.start < end.end_date and end.access_ends_at < start_of_day(window.end, zone)
     match end.settlement:
         case "full-period" if window.start < end.end_date:
-            return full, part
-        case "refund-period" if inside:
-            return ZERO, part
+            kept = full
+        case "refund-period" if end.access_ends_at < start_of_day(window.end, zone):
+            kept = ZERO
         case _:
-            return full.share(part.earned, part.worth, end.rounding), part
+            kept = full.share(part.earned, part.worth, end.rounding)
+    return kept, part.active, part.total
 
 
-def _all_of(window: Period) -> Portion:
-    return Portion(window.days, window.days)
+def _all_of(charge: Charge) -> tuple[int, int]:
+    """All the days of a charge; one that is for no days, or for none any more, is there once."""
+    days = 1 if charge.window is None or charge.voided else charge.window.days
+    return days, days
 
 
 def _full_value(subscription: Subscription, charge: Charge, held: Sequence[Held]) -> tuple[Amount, datetime]:
