@@ -281,7 +281,7 @@ class Life:
 
     def _adjusted(self, body: Adjusted) -> str:
         given = body.adjustment
-        direction = "credit" if given.amount.gross > 0 else "debit"
+        direction = "credit" if (given.amount.gross, given.amount.tax) > (0, 0) else "debit"
         tax = f" with tax {self._text(abs(given.amount.tax))}" if given.amount.tax else ""
         parts = [(abs(given.offset), "offset"), (abs(given.refundable), "refundable")]
         split = ", ".join(f"{self._text(units)} {name}" for units, name in parts if units) or "open"

@@ -11,7 +11,7 @@ from service.domain.facts import EndWish, Terms
 from service.domain.outcomes import PeriodChanged
 from service.domain.periods import Duration
 from service.domain.policy import Policy
-from tests.domain.examples import Item, Life, charge, instant, on, paid_november
+from tests.domain.examples import END_OF_PERIOD, Effect, Item, Life, charge, instant, on, paid_november
 
 
 def test_an_invoice_that_arrives_late_is_the_cause_also_where_other_things_stand_on_it() -> None:
@@ -186,3 +186,141 @@ def test_notice_is_counted_in_days_so_that_an_end_during_the_last_of_them_is_as_
 def test_on_the_day_the_binding_is_over_the_term_that_ends_is_the_period(at: str, ends: str) -> None:
     life = Life("2026-11-01", terms=Terms(minimum_term=Duration(days=11)))
     assert life.cancel(f"{at} 09:00", EndWish("end-of-term"))[0].startswith(f"scheduled: ends {ends}")
+
+
+@pytest.mark.parametrize(
+    ("told_at", "given_back"),
+    [
+        # knowing of it, 450.00 are 15 days at 300.00 and 15 at 600.00: 150.00 is kept
+        ("2026-11-01 07:59", "300.00"),
+        ("2026-11-01 08:00", "300.00"),
+        ("2026-11-01 08:01", "225.00"),
+    ],
+)
+def test_an_invoice_knows_of_a_price_that_was_told_at_the_same_instant(told_at: str, given_back: str) -> None:
+    life = Life("2026-11-01")
+    life.price(told_at, "2026-11-16", "600.00")
+    life.issued("2026-11-01 08:00", "INV-1", charge("C1", "2026-11-01", "2026-12-01", "450.00"))
+    life.cancel("2026-11-12 09:00", on("2026-11-16"))
+    assert life.given_back("C1") == given_back
+
+
+@pytest.mark.parametrize(
+    ("told_at", "effect", "window", "given_back"),
+    [
+        # knowing of ten days that are not charged, 200.00 is for 20 days, of which 10 come before the end
+        ("2026-11-01 07:59", "not-charged", ("2026-11-01", "2026-12-01"), "100.00"),
+        ("2026-11-01 08:00", "not-charged", ("2026-11-01", "2026-12-01"), "100.00"),
+        ("2026-11-01 08:01", "not-charged", ("2026-11-01", "2026-12-01"), "133.33"),
+        # knowing of ten days by which November is longer, 200.00 is for 30 days until 11 December, or else for 40
+        ("2026-11-01 07:59", "extends-period", ("2026-11-01", "2026-12-11"), "133.33"),
+        ("2026-11-01 08:00", "extends-period", ("2026-11-01", "2026-12-11"), "133.33"),
+        ("2026-11-01 08:01", "extends-period", ("2026-11-01", "2026-12-11"), "150.00"),
+    ],
+)
+def test_an_invoice_knows_of_a_pause_that_was_told_at_the_same_instant(
+    told_at: str, effect: Effect, window: tuple[str, str], given_back: str
+) -> None:
+    life = Life("2026-11-01")
+    life.paused(told_at, "2026-11-11", "2026-11-21", effect=effect)
+    life.issued("2026-11-01 08:00", "INV-1", charge("C1", *window, "200.00"))
+    life.cancel("2026-11-12 09:00", on("2026-11-21"))
+    assert life.given_back("C1") == given_back
+
+
+def test_an_invoice_that_says_what_its_plan_said_knows_no_more_than_its_plan() -> None:
+    life = Life("2026-11-01")
+    november = charge("C1", "2026-11-01", "2026-12-01", "300.00")
+    life.planned("2026-11-01 08:00", "INV-1", november)
+    life.paused("2026-11-02 08:00", "2026-11-11", "2026-11-21", effect="not-charged")
+    life.issued("2026-11-03 08:00", "INV-1", november)
+    life.cancel("2026-11-12 09:00", END_OF_PERIOD)
+    assert life.given_back("C1") == "100.00"
+
+
+@pytest.mark.parametrize(
+    ("issued_at", "amount", "given_back"),
+    [
+        # 20 of 30 days are kept: 200.00 of the 300.00 planned, or two thirds of a price of the invoice's own
+        ("2026-11-02 08:59", "200.00", "66.67"),
+        ("2026-11-02 09:00", "200.00", "0.00"),
+        ("2026-11-02 08:59", "250.00", "83.33"),
+        ("2026-11-02 09:00", "250.00", "50.00"),
+    ],
+)
+def test_an_invoice_of_the_instant_of_the_cancellation_may_have_obeyed_it(
+    issued_at: str, amount: str, given_back: str
+) -> None:
+    life = Life("2026-11-01")
+    life.planned("2026-11-01 08:00", "INV-1", charge("C1", "2026-11-01", "2026-12-01", "300.00"))
+    life.issued(issued_at, "INV-1", charge("C1", "2026-11-01", "2026-12-01", amount), seen="2026-11-02 09:00")
+    life.cancel("2026-11-02 09:00", on("2026-11-21"), seen="2026-11-02 09:01")
+    assert life.given_back("C1") == given_back
+
+
+@pytest.mark.parametrize(("issued_at", "debited"), [("09:59", "-50.00"), ("10:00", "0.00")])
+def test_an_invoice_of_the_instant_of_the_regret_has_a_price_of_its_own(issued_at: str, debited: str) -> None:
+    life = Life("2026-11-01")
+    life.planned("2026-11-01 08:00", "INV-1", charge("C1", "2026-11-01", "2026-12-01", "300.00"))
+    life.cancel("2026-11-02 09:00", on("2026-11-21"))
+    life.revoke("2026-11-02 10:00")
+    late = charge("C1", "2026-11-01", "2026-12-01", "250.00")
+    life.issued(f"2026-11-02 {issued_at}", "INV-1", late, seen="2026-11-02 10:01")
+    assert life.given_back("C1") == debited
+
+
+@pytest.mark.parametrize(("planned_at", "debited"), [("09:59", "-300.00"), ("10:00", "0.00")])
+def test_a_free_invoice_did_not_obey_a_cancellation_taken_back_before_there_was_a_plan(
+    planned_at: str, debited: str
+) -> None:
+    life = Life("2026-11-01")
+    life.cancel("2026-11-02 09:00", on("2026-12-01"))
+    life.revoke("2026-11-02 10:00")
+    december = ("C2", "2026-12-01", "2027-01-01")
+    life.planned(f"2026-11-02 {planned_at}", "INV-2", charge(*december, "300.00"), seen="2026-11-02 10:01")
+    life.issued("2026-11-02 11:00", "INV-2", charge(*december, "0.00"))
+    assert life.given_back("C2") == debited
+
+
+@pytest.mark.parametrize(
+    ("amount", "tax", "told"),
+    [
+        # 300.00 with tax 60.00 was planned, 200.00 with tax 40.00 is kept
+        ("200.00", "40.01", "credit 0.00 with tax 0.01 on C1: open, late-invoice"),
+        # another tax at the full price is a price of its own: 200.00 with tax 50.00 is kept
+        ("300.00", "75.00", "credit 100.00 with tax 25.00 on C1: 100.00 offset, late-invoice"),
+    ],
+)
+def test_an_invoice_that_obeys_may_say_another_tax_and_one_in_full_has_its_own(
+    amount: str, tax: str, told: str
+) -> None:
+    life = Life("2026-11-01")
+    life.planned("2026-11-01 08:00", "INV-1", charge("C1", "2026-11-01", "2026-12-01", "300.00", "60.00"))
+    life.cancel("2026-11-02 09:00", on("2026-11-21"))
+    assert life.issued("2026-11-02 10:00", "INV-1", charge("C1", "2026-11-01", "2026-12-01", amount, tax))[-1] == told
+
+
+def test_a_day_for_which_there_is_no_price_is_kept_as_it_was_billed() -> None:
+    life = Life("2026-11-01")
+    life.issued("2026-11-01 08:00", "INV-1", Item("C1", "2026-11-20", "2026-11-21", "10.00", line_id="unheard of"))
+    life.cancel("2026-11-12 09:00", on("2026-11-21"))
+    assert life.given_back("C1") == "0.00"
+
+
+@pytest.mark.parametrize(
+    ("terms", "wish", "ends"),
+    [
+        (Terms(minimum_term=Duration(months=6)), "2026-11-21", "2027-05-01"),
+        (Terms(minimum_term=Duration(months=6)), "2027-05-02", "2027-05-02"),
+        (Terms(settlement="full-period"), "2026-11-05", "2026-11-05"),  # nothing of binding or notice
+        (Terms(notice=Duration(days=19), notice_to="month-end"), "2026-11-21", "2026-12-01"),  # over on the 1st
+        (Terms(notice=Duration(days=20), notice_to="month-end"), "2026-11-21", "2027-01-01"),
+        (Terms(notice=Duration(days=19), notice_to="period-end"), "2026-11-21", "2026-12-01"),
+        (Terms(notice=Duration(days=20), notice_to="period-end"), "2026-11-21", "2027-01-01"),
+    ],
+)
+def test_an_end_is_no_earlier_than_what_was_agreed_on_and_may_be_as_early_as_that(
+    terms: Terms, wish: str, ends: str
+) -> None:
+    life = Life("2026-11-01", terms=terms)
+    assert life.cancel("2026-11-12 09:00", on(wish))[0].startswith(f"scheduled: ends {ends},")

@@ -108,3 +108,42 @@ def test_a_period_that_begins_is_divided_by_the_clock_also_where_an_invoice_for_
     life.tick("2026-12-01 00:00")
     assert given_back(life) == {"2026-12-01": "203.23"}
     assert due_at(life.subscription, life.rules) == life.instant("2026-12-11 00:01")
+
+
+def test_in_arrears_nothing_has_been_charged_of_a_period_that_has_not_ended() -> None:
+    life = Life("2026-11-01", billing="in-arrears")
+    life.policy("2026-01-01 00:00", Policy(charges="implied"))
+    life.cancel("2026-11-12 09:00", on("2026-11-21"))
+    assert life.adjustments == []
+
+
+@pytest.mark.parametrize(
+    ("told_at", "effective", "expected"),
+    [
+        # 21 of December's 31 days are given back: of 620.00, or of 310.00 where that is not known or not in force
+        ("2026-11-30 23:59:59", "2026-12-01", "420.00"),
+        ("2026-12-01 00:00:00", "2026-12-01", "420.00"),
+        ("2026-12-01 00:00:01", "2026-12-01", "210.00"),
+        ("2026-11-30 23:59:59", "2027-01-01", "210.00"),
+    ],
+)
+def test_a_period_costs_what_is_known_and_in_force_as_it_begins(told_at: str, effective: str, expected: str) -> None:
+    life = Life("2026-11-01", amount="310.00")
+    life.policy("2026-01-01 00:00", Policy(charges="implied"))
+    life.cancel("2026-11-12 09:00", on("2026-12-11"))
+    life.price(told_at, effective, "620.00")
+    life.tick("2026-12-01 00:01")
+    assert given_back(life) == {"2026-12-01": expected}
+
+
+def test_a_period_that_begins_as_the_end_comes_is_not_charged() -> None:
+    life = unreported()
+    life.cancel("2026-11-12 09:00", on("2026-12-01"))
+    life.tick("2026-12-01 00:00")
+    assert life.adjustments == []
+
+
+def test_a_period_that_begins_at_the_very_instant_an_end_before_it_is_heard_of_is_not_charged() -> None:
+    life = unreported()
+    life.cancel("2026-12-01 00:00", on("2026-11-21"))
+    assert given_back(life) == {"2026-11-01": "100.00"}
