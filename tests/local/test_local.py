@@ -22,8 +22,9 @@ from service.local.jars import Jar, ensure
 
 PATIENCE = 60  # seconds until a test gives up; a broker alone is given 20 of them to stop
 STARTS = """
-import asyncio, pathlib, sys
+import asyncio, pathlib, signal, sys
 from service.local import servers
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who tests in the background has it ignored
 async def main():
     async with servers(pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else None) as running:
         print(running.postgres, flush=True)
