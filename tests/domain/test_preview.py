@@ -10,7 +10,7 @@ from service.domain.money import ZERO
 from service.domain.outcomes import RenewalChanged, StatusChanged
 from service.domain.policy import Policy, Rules
 from service.domain.preview import Preview, modes, preview
-from tests.domain.examples import Life, charge, on, paid_november
+from tests.domain.examples import Item, Life, charge, on, paid_november
 
 NOON = "2026-11-12 12:00"
 DAY = date(2026, 11, 21)
@@ -93,3 +93,23 @@ def test_after_the_end_every_wish_is_refused() -> None:
     life.cancel("2026-11-05 12:00", on("2026-11-11"))
     said = [each.refusal and each.refusal[0] for each in previewed(life).values()]
     assert said == ["already-ended"] * 6
+
+
+@pytest.mark.parametrize(
+    ("at", "shown"),
+    [
+        ("2026-11-30 12:00", {"C1", "C2"}),
+        ("2026-12-01 12:00", {"C2"}),  # November is over, and no wish from now on changes it
+    ],
+)
+def test_only_charges_for_time_from_now_on_are_shown_beside_those_that_a_wish_changes(at: str, shown: set[str]) -> None:
+    life = paid_november()
+    life.issued("2026-11-04 08:00", "INV-3", Item("F1", None, None, "49.00", kind="one-off"))
+    for each in previewed(life, at, date(2027, 1, 11)).values():
+        assert {charge.charge_id for charge in each.charges} == shown
+
+
+def test_a_charge_for_time_that_is_over_is_shown_where_a_wish_changes_it() -> None:
+    life = paid_november()
+    for each in previewed(life, "2026-12-05 12:00", DAY).values():
+        assert {charge.charge_id for charge in each.charges} == {"C1", "C2"}
