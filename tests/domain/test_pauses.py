@@ -154,3 +154,15 @@ def test_once_all_has_ended_a_pause_heard_of_later_moves_no_end_not_even_that_of
     life.tick("2026-12-06 00:01")
     told = life.paused("2026-11-14 08:00", "2026-11-15", "2026-11-18", seen="2026-12-07 08:00")
     assert not any(sentence.startswith("rescheduled") for sentence in told)
+
+
+@pytest.mark.parametrize(
+    ("start", "resume", "ends"),
+    [("2026-11-30", "2026-12-10", "2026-12-11"), ("2026-12-01", "2026-12-11", "2026-12-01")],
+)
+def test_a_pause_from_the_first_day_of_a_period_extends_that_one_and_not_the_one_before(
+    start: str, resume: str, ends: str
+) -> None:
+    life = Life("2026-11-01")
+    life.paused("2026-11-02 08:00", start, resume)
+    assert life.cancel("2026-11-03 09:00", END_OF_PERIOD)[0].startswith(f"scheduled: ends {ends},")

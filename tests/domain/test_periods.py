@@ -15,6 +15,7 @@ from service.domain.periods import (
     Duration,
     Period,
     Schedule,
+    apart,
     end_date_of,
     local_date,
     start_of_day,
@@ -266,3 +267,23 @@ def test_a_period_given_as_instants_covers_every_local_day_it_touches() -> None:
     assert whole_days(start, end, "Europe/Copenhagen") == NOVEMBER
     assert whole_days(start, end - timedelta(hours=5), "Europe/Copenhagen") == NOVEMBER
     assert whole_days(date(2026, 11, 1), date(2026, 12, 1), "Europe/Copenhagen") == NOVEMBER
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        ([(1, 5), (7, 9)], [(1, 5), (7, 9)]),
+        ([(7, 9), (1, 5)], [(1, 5), (7, 9)]),
+        ([(1, 5), (5, 9)], [(1, 9)]),  # they touch
+        ([(1, 5), (3, 9)], [(1, 9)]),
+        ([(1, 9), (3, 5)], [(1, 9)]),
+        ([(1, 2)], [(1, 2)]),
+        ([(5, 5)], []),
+        ([(9, 5)], []),
+    ],
+)
+def test_stretches_that_overlap_or_touch_are_one_and_those_of_no_days_are_none(
+    days: list[tuple[int, int]], expected: list[tuple[int, int]]
+) -> None:
+    merged = apart(Period(date(2026, 11, start), date(2026, 11, end)) for start, end in days)
+    assert [(period.start.day, period.end.day) for period in merged] == expected

@@ -98,3 +98,10 @@ def test_a_pause_that_reaches_past_the_end_is_cut_off_and_one_from_the_end_on_ne
     life.paused("2026-11-11 09:00", start, resume, effect="charged")
     life.cancel("2026-11-12 09:00", on("2026-11-21"))
     assert [pause.state for pause in shown(life, "2026-11-12 10:00").pauses] == [state]
+
+
+def test_before_it_starts_the_first_period_is_shown_whole() -> None:
+    life = Life("2026-11-01", activated_at="2026-10-20 12:00")
+    assert [(str(p.start), str(p.end), p.state) for p in shown(life, "2026-10-25 12:00").periods] == [
+        ("2026-11-01", "2026-12-01", "whole")
+    ]
