@@ -163,7 +163,8 @@ def divisible(charge: Charge) -> bool:
 
 
 def _line(charge: Charge, lines: Mapping[str, _LineEnds]) -> str:
-    return charge.line_id if charge.line_id is not None and charge.line_id in lines else ""
+    line = charge.line_id or ""
+    return line if line in lines else ""
 
 
 def _is_reached(charge: Charge, lines: Mapping[str, _LineEnds], *, moves: bool) -> bool:

@@ -484,8 +484,7 @@ def _window(before: Charge | None, line: ChargeLine, time_zone: str) -> Period |
         return None
     stated = whole_days(line.start, line.end, time_zone)
     earlier = before.window if before is not None else None
-    within = earlier is not None and earlier.start == stated.start and stated.end <= earlier.end
-    return earlier if within else stated
+    return max(earlier, stated) if earlier is not None and earlier.start == stated.start else stated
 
 
 def _instants(line: ChargeLine) -> tuple[datetime, datetime] | None:

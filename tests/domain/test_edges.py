@@ -324,3 +324,73 @@ def test_an_end_is_no_earlier_than_what_was_agreed_on_and_may_be_as_early_as_tha
 ) -> None:
     life = Life("2026-11-01", terms=terms)
     assert life.cancel("2026-11-12 09:00", on(wish))[0].startswith(f"scheduled: ends {ends},")
+
+
+DECEMBER = charge("C2", "2026-12-01", "2027-01-01", "300.00")
+
+
+@pytest.mark.parametrize(
+    ("issued", "items", "ends"),
+    [
+        ("2026-11-12 08:59", [DECEMBER], "2027-01-01"),
+        ("2026-11-12 09:00", [DECEMBER], "2027-01-01"),  # at the very instant
+        ("2026-11-12 09:01", [DECEMBER], "2026-12-01"),
+        ("2026-11-12 08:59", [Item("U1", "2026-11-01", "2027-02-01", "5.00", kind="usage")], "2026-12-01"),
+        ("2026-11-12 08:59", [Item("F1", None, None, "5.00", kind="one-off")], "2026-12-01"),
+        ("2026-11-12 08:59", [Item("F1", None, None, "5.00")], "2026-12-01"),  # for no period
+    ],
+)
+def test_what_has_been_invoiced_runs_out_is_what_had_been_for_time_when_it_was_asked(
+    issued: str, items: list[Item], ends: str
+) -> None:
+    life = paid_november()
+    life.issued(issued, "INV-2", *items, seen="2026-11-12 09:01")
+    life.cancel("2026-11-12 09:00", EndWish("end-of-invoiced"), seen="2026-11-12 09:02")
+    assert life.subscription.told.end is not None
+    assert life.subscription.told.end.end_date == date.fromisoformat(ends)
+
+
+def test_what_was_invoiced_and_is_void_does_not_run_out() -> None:
+    life = paid_november()
+    life.issued("2026-11-12 08:00", "INV-2", DECEMBER)
+    life.voided("2026-11-12 08:30", "INV-2")
+    assert life.cancel("2026-11-12 09:00", EndWish("end-of-invoiced"))[0].startswith("scheduled: ends 2026-12-01")
+
+
+@pytest.mark.parametrize(
+    ("plans", "full"),
+    [
+        (["200.00", "200.00"], "300.00"),  # the first plan, whatever has been said twice since
+        (["360.00", "240.00", "240.00"], "360.00"),  # a price of its own, two thirds of which are 240.00
+    ],
+)
+def test_a_plan_that_is_said_twice_counts_once(plans: list[str], full: str) -> None:
+    life = Life("2026-11-01")
+    life.planned("2026-11-01 08:00", "INV-1", charge("C1", "2026-11-01", "2026-12-01", "300.00"))
+    life.cancel("2026-11-02 09:00", on("2026-11-21"))
+    for minute, amount in enumerate(plans):
+        life.planned(f"2026-11-03 08:0{minute}", "INV-1", charge("C1", "2026-11-01", "2026-12-01", amount))
+    restored = f"2026-11-01/2026-12-01 restored to 2026-12-01; planned C1 {plans[-1]} -> {full}"
+    assert restored in life.revoke("2026-11-04 09:00")
+
+
+def test_a_credit_note_that_is_only_planned_leaves_the_adjustment_open() -> None:
+    life = paid_november()
+    life.cancel("2026-11-12 09:00", on("2026-11-21"))
+    ours = life.adjustments[0].adjustment
+    note = Item("N1", None, None, "100.00", kind="credit", corrects="C1", settles=ours.adjustment_id)
+    life.planned("2026-11-13 08:00", "NOTE", note)
+    assert life.subscription.open_adjustments == [ours]
+    life.issued("2026-11-13 09:00", "NOTE", note)
+    assert life.subscription.open_adjustments == []
+
+
+def test_a_charge_credited_for_time_after_the_end_is_owed_once_it_turns_out_to_be_for_time_long_before() -> None:
+    life = Life("2026-10-01")
+    life.issued("2026-11-01 08:00", "INV-2", DECEMBER)
+    life.cancel("2026-11-12 09:00", on("2026-12-01"))
+    assert life.given_back("C2") == "300.00"
+    october = charge("C2", "2026-10-01", "2026-11-01", "300.00")
+    assert life.issued("2026-11-13 08:00", "INV-2", october)[-1] == (
+        "debit 300.00 on C2: 300.00 offset, late-invoice, reverses number 1"
+    )
