@@ -21,7 +21,7 @@ from statistics import median
 from rich.console import Console
 
 from service.local import Servers, servers
-from tests.benchmarks import due, latency, relay
+from tests.benchmarks import due, facts, latency, relay
 from tests.benchmarks.stage import Result, preloaded, staged
 from tests.benchmarks.workload import Model, stream
 
@@ -128,6 +128,7 @@ _PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "throughput": throughput,
     "latency": latency.measure,
     "growth": growth,
+    "facts": facts.measure,
     "due": due.measure,
     "relay": relay.measure,
     "memory": memory,
