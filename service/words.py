@@ -9,7 +9,7 @@ published. Spaces are ordinary ones: the text goes to terminals and into JSON.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 from functools import lru_cache
 from string import Formatter
@@ -235,7 +235,7 @@ def status(language: Language, name: StatusName, end: End, agreement: Activated,
             "what": _what(language, lines),
             "last": day(language, end.last_active_day),
             "until": day(language, access.date()),
-            "time": format_time(access, "short", locale=_LOCALES[language]),
+            "time": _clock(language, access.time()),
         }
     )
 
@@ -261,9 +261,16 @@ def money(language: Language, units: int, currency: str) -> str:
     return written
 
 
+@lru_cache(maxsize=16384)
 def day(language: Language, date_: date) -> str:
     """A date, with its year."""
     return format_date(date_, "long", _LOCALES[language])
+
+
+@lru_cache(maxsize=2048)
+def _clock(language: Language, at: time) -> str:
+    written: str = format_time(at, "short", locale=_LOCALES[language])
+    return written
 
 
 @lru_cache(maxsize=512)

@@ -12,6 +12,8 @@ from service.domain.policy import Rules
 from service.domain.subscription import Adjustment, Charge, Ends, Statement, Subscription
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_NUMBERED = " #"
+"""Stands between line and number in the id of a charge that is implied."""
 
 
 def implied_charges(subscription: Subscription, ends: Ends, now: datetime, rules: Rules) -> dict[str, Charge]:
@@ -27,8 +29,9 @@ def implied_charges(subscription: Subscription, ends: Ends, now: datetime, rules
         return {}
     adjusted = {a.charge_id: a for a in subscription.told.adjustments if a.charge_id not in subscription.charges}
     first = subscription.calendar(end.end_date).index(end.last_active_day)
+    earliest = min([first, *(_number(charge_id) for charge_id in adjusted)])
     charges = {charge_id: _void(adjustment) for charge_id, adjustment in adjusted.items()}
-    for number, begun, calendar in _begun(subscription, now) if rules.ever_implied else ():
+    for number, begun, calendar in _begun(subscription, earliest, now) if rules.ever_implied else ():
         for line in subscription.line_ids if rules.at(begun).charges == "implied" else ():
             charge = _charge(subscription, line, number, begun, calendar)
             bears = number >= first or charge.charge_id in adjusted
@@ -37,9 +40,9 @@ def implied_charges(subscription: Subscription, ends: Ends, now: datetime, rules
     return charges
 
 
-def _begun(subscription: Subscription, now: datetime) -> Iterator[tuple[int, datetime, Schedule]]:
-    """Each paid period that has begun: its number, the instant, and the calendar as it was known by then."""
-    number, calendar = 0, subscription.calendar_as_known(_LONG_AGO)
+def _begun(subscription: Subscription, number: int, now: datetime) -> Iterator[tuple[int, datetime, Schedule]]:
+    """Each paid period that has begun, from a number on: its own, the instant, and the calendar as known by then."""
+    calendar = subscription.calendar_as_known(_LONG_AGO)
     begun = _start(calendar, number, subscription)
     while begun <= now:
         calendar = subscription.calendar_as_known(begun)
@@ -61,12 +64,16 @@ def _charge(subscription: Subscription, line: str, number: int, begun: datetime,
     period = calendar.period(number)
     prices = [p for p in subscription.price_lists if p.effective_date <= period.start and p.known_at <= begun]
     amount = share(prices[-1].of(line), *calendar.fraction(period))
-    return _implied(f"{line} #{number}", line, period, Statement(begun, "issued", Amount(amount)))
+    return _implied(f"{line}{_NUMBERED}{number}", line, period, Statement(begun, "issued", Amount(amount)))
+
+
+def _number(charge_id: str) -> int:
+    return int(charge_id.rpartition(_NUMBERED)[2])
 
 
 def _void(adjustment: Adjustment) -> Charge:
     """The charge that an adjustment was for, which never was."""
-    line, _, _ = adjustment.charge_id.rpartition(" #")
+    line, _, _ = adjustment.charge_id.rpartition(_NUMBERED)
     statement = Statement(adjustment.decided_at, "issued", Amount())
     return replace(_implied(adjustment.charge_id, line, adjustment.calculation.period, statement), voided=True)
 

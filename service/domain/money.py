@@ -46,6 +46,7 @@ def minor_units(text: str, currency: str) -> int:
     return -units if sign else units
 
 
+@lru_cache(maxsize=16384)
 def decimal(units: int, currency: str) -> str:
     """Writes minor units as a decimal string with all of the currency's decimals."""
     digits = exponent(currency)

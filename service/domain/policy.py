@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Literal, TypeAlias
 
 Settlement: TypeAlias = Literal["prorate", "full-period", "refund-period"]
@@ -61,4 +63,5 @@ class Rules:
 
     def at(self, time: datetime) -> Policy:
         """The policy in force at an instant; the default before the first was set."""
-        return next((policy for since, policy in reversed(self.policies) if since <= time), DEFAULT)
+        set_by_then = bisect_right(self.policies, time, key=itemgetter(0))
+        return self.policies[set_by_then - 1][1] if set_by_then else DEFAULT

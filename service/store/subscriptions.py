@@ -9,11 +9,10 @@ from hashlib import blake2b
 from typing import TypeAlias
 
 import asyncpg
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from service.domain.subscription import Subscription
 from service.store.records import Incoming, flatten, unflatten
-from service.store.releases import readable_before, written_before
 
 Key: TypeAlias = tuple[str, str]
 """Tenant id and subscription id."""
@@ -242,19 +241,16 @@ def open_since(subscription: Subscription) -> datetime | None:
 
 def state_json(subscription: Subscription) -> str:
     """A subscription as its row holds it."""
-    return readable_before(_STATE.dump_json(subscription))
+    return _STATE.dump_json(subscription, exclude_defaults=True).decode()
 
 
 def read_state(text: str) -> Subscription:
     """The subscription that `state_json` wrote.
 
     Raises:
-        ValueError: it wrote no such thing.
+        pydantic.ValidationError: it wrote no such thing.
     """
-    try:
-        return _STATE.validate_json(text)
-    except ValidationError:
-        return _STATE.validate_json(written_before(text))
+    return _STATE.validate_json(text)
 
 
 async def with_open_adjustments(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from statistics import median
 from rich.console import Console
 
 from service.local import Servers, servers
-from tests.benchmarks import due, latency, relay
+from tests.benchmarks import costs, due, facts, latency, relay
 from tests.benchmarks.stage import Result, preloaded, staged
 from tests.benchmarks.workload import Model, stream
 
@@ -128,6 +129,8 @@ _PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "throughput": throughput,
     "latency": latency.measure,
     "growth": growth,
+    "facts": facts.measure,
+    "costs": costs.measure,
     "due": due.measure,
     "relay": relay.measure,
     "memory": memory,
@@ -137,6 +140,7 @@ _PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
 async def main(size: Size, only: Sequence[str]) -> dict[str, float | str]:
     """Runs the parts one after the other; returns the figures."""
     console = Console(stderr=True)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # new topics take a moment to find their leaders
     async with servers() as found:
         bench = Bench(found, Model(), size, console, {})
         for name, part in _PARTS.items():

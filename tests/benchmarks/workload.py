@@ -21,7 +21,7 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -79,6 +79,29 @@ def story(name: str, subscription: str) -> list[Sent]:
             return [_life(subscription, "subscription-renewed", 0, NOW, period=period), december]
         case _:
             return [cancel, december]
+
+
+def long_life(subscription: str, facts: int) -> Iterator[Sent]:
+    """A subscription by the day, each day invoiced and paid, with so many facts up to now."""
+    days = facts // 2
+    first = (NOW - timedelta(days=days)).date()
+    begun = datetime(first.year, first.month, first.day, tzinfo=UTC)
+    yield _activated(subscription, begun, "P1D")
+    for number in range(days - 1):
+        at, day = begun + timedelta(days=number), first + timedelta(days=number)
+        charge = {"charge_id": f"C{number}", "line_id": "L1", "amount": "300.00", "tax_amount": "60.00"}
+        period = {"start": str(day), "end": str(day + timedelta(days=1))}
+        issued = {"invoice_id": f"INV-{number}", "charges": [{**charge, "period": period}]}
+        yield _life(subscription, "invoice-issued", number, at, **issued)
+        paid = {"invoice_id": f"INV-{number}", "paid_amount": "300.00"}
+        yield _life(subscription, "invoice-paid", number, at, **paid)
+
+
+def again(subscription: str, turn: int) -> Sent:
+    """Cancelled to tomorrow, and revoked, in turn, a second apart."""
+    done, at = ("revoked", {}) if turn % 2 else ("requested", {"end": {"mode": "on-date", "date": "2025-11-13"}})
+    name = f"cancellation-{done}"
+    return _event(REQUESTED, name, subscription, f"{done}-{turn}", NOW + timedelta(seconds=turn), at)
 
 
 class Model:
@@ -167,8 +190,16 @@ def _by_key(batch: Batch) -> Iterator[tuple[Key, Subscription]]:
 
 
 def _history(subscription: str) -> Iterator[Sent]:
-    begun = datetime(2025, 6, 1, tzinfo=UTC)
-    yield _life(
+    yield _activated(subscription, datetime(2025, 6, 1, tzinfo=UTC), "P1M")
+    for month in range(6):
+        yield _issued(subscription, month, 0)
+        paid = {"invoice_id": f"INV-{month}", "paid_amount": "300.00"}
+        yield _life(subscription, "invoice-paid", month, _month(month), **paid)
+    yield _issued(subscription, 6, 0, "planned")
+
+
+def _activated(subscription: str, begun: datetime, interval: str) -> Sent:
+    return _life(
         subscription,
         "subscription-activated",
         0,
@@ -176,16 +207,11 @@ def _history(subscription: str) -> Iterator[Sent]:
         customer_id="customer",
         currency="DKK",
         time_zone="Europe/Copenhagen",
-        start_date=_MONTHS[0],
-        interval="P1M",
+        start_date=str(begun.date()),
+        interval=interval,
         billing="in-advance",
         lines=[{"line_id": "L1", "amount": "300.00"}],
     )
-    for month in range(6):
-        yield _issued(subscription, month, 0)
-        paid = {"invoice_id": f"INV-{month}", "paid_amount": "300.00"}
-        yield _life(subscription, "invoice-paid", month, _month(month), **paid)
-    yield _issued(subscription, 6, 0, "planned")
 
 
 def _issued(subscription: str, month: int, number: int, state: str = "issued") -> Sent:

@@ -40,7 +40,7 @@ from tests.chaos.scenarios import (
 )
 from tests.chaos.workers import CHECKOUT
 
-BEFORE = "2bc7771"  # the release before: nothing is tagged yet, and this is the first commit that could be one
+BEFORE = "9fbc324"  # the release before: nothing is tagged yet, and this is the last commit that wrote states otherwise
 _SMALL = "420m"
 
 
