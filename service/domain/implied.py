@@ -42,17 +42,18 @@ def implied_charges(subscription: Subscription, ends: Ends, now: datetime, rules
 
 def _begun(subscription: Subscription, number: int, now: datetime) -> Iterator[tuple[int, datetime, Schedule]]:
     """Each paid period that has begun, from a number on: its own, the instant, and the calendar as known by then."""
-    calendar = subscription.calendar_as_known(_LONG_AGO)
-    begun = _start(calendar, number, subscription)
+    unpaused = subscription.calendar_as_known(_LONG_AGO)
+    learnt = [known_at for pause in subscription.extensions for known_at, _ in pause.resumes]
+    begun = _start(unpaused, number, subscription)
     while begun <= now:
         calendar = subscription.calendar_as_known(begun)
         begins = _start(calendar, number, subscription)
-        if begins > begun:  # a pause known by then has put it off
-            begun = begins
+        if begins > begun:  # a pause known by then has put it off, unless more is learnt of it before
+            begun = min([begins, *(known_at for known_at in learnt if known_at > begun)])
             continue
         yield number, begun, calendar
         number += 1
-        begun = _start(calendar, number, subscription)
+        begun = _start(unpaused, number, subscription)
 
 
 def _start(calendar: Schedule, number: int, subscription: Subscription) -> datetime:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from service.domain.decide import due_at
@@ -147,3 +149,29 @@ def test_a_period_that_begins_at_the_very_instant_an_end_before_it_is_heard_of_i
     life = unreported()
     life.cancel("2026-12-01 00:00", on("2026-11-21"))
     assert given_back(life) == {"2026-11-01": "100.00"}
+
+
+@pytest.mark.parametrize(
+    ("paused", "resumed", "begins", "given_back"),
+    [
+        # put off by ten days, of which five are taken back before the first of December: 1 of 31 days lies after the end
+        (("2026-10-31 08:00", "2026-11-21"), ("2026-11-15 08:00", "2026-11-16"), "2026-12-06", "9.68"),
+        # put off to 10 January, and after the first of December only to the 26th: 21 of 31 days lie after the end
+        (("2026-11-02 08:00", "2026-12-21"), ("2026-12-05 08:00", "2026-12-06"), "2026-12-26", "203.23"),
+    ],
+)
+@pytest.mark.parametrize("regretted", [False, True])
+def test_a_period_that_begins_earlier_than_a_pause_had_put_it_off_to_is_divided_as_it_begins(
+    paused: tuple[str, str], resumed: tuple[str, str], begins: str, given_back: str, *, regretted: bool
+) -> None:
+    life = unreported()
+    life.paused(paused[0], "2026-11-11", paused[1])
+    if regretted:  # once an end has reached November, that is looked at too
+        life.cancel("2026-11-03 09:00", on("2026-11-05"))
+        life.revoke("2026-11-03 10:00")
+    life.cancel("2026-11-03 11:00", on("2027-01-05"), name="B")
+    life.resumed(*resumed)
+    life.tick(life.instant(begins) - timedelta(seconds=1))
+    assert life.given_back("L1 #1") == "0.00"
+    life.tick(begins)
+    assert life.given_back("L1 #1") == given_back
