@@ -154,9 +154,9 @@ def test_a_period_that_begins_at_the_very_instant_an_end_before_it_is_heard_of_i
 @pytest.mark.parametrize(
     ("paused", "resumed", "begins", "given_back"),
     [
-        # put off by ten days, of which five are taken back before the first of December: 1 of 31 days lies after the end
+        # put off by ten days, of which five are taken back before 1 December: 1 of 31 days lies after the end
         (("2026-10-31 08:00", "2026-11-21"), ("2026-11-15 08:00", "2026-11-16"), "2026-12-06", "9.68"),
-        # put off to 10 January, and after the first of December only to the 26th: 21 of 31 days lie after the end
+        # put off to 10 January, and after 1 December only to the 26th: 21 of 31 days lie after the end
         (("2026-11-02 08:00", "2026-12-21"), ("2026-12-05 08:00", "2026-12-06"), "2026-12-26", "203.23"),
     ],
 )
