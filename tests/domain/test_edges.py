@@ -394,3 +394,39 @@ def test_a_charge_credited_for_time_after_the_end_is_owed_once_it_turns_out_to_b
     assert life.issued("2026-11-13 08:00", "INV-2", october)[-1] == (
         "debit 300.00 on C2: 300.00 offset, late-invoice, reverses number 1"
     )
+
+
+def test_no_more_is_refunded_in_all_than_was_paid() -> None:
+    life = Life("2026-11-01")
+    fee = Item("F1", None, None, "200.00", kind="one-off")
+    life.issued("2026-11-01 08:00", "INV-1", charge("C1", "2026-11-01", "2026-12-01", "300.00"), fee)
+    life.credited("2026-11-01 09:00", "F1", "250.00")
+    life.paid("2026-11-02 08:00", "INV-1", "150.00")  # 100.00 is still open
+    told = [
+        life.cancel("2026-11-02 09:00", on("2026-11-11"))[-1],
+        life.move("2026-11-02 10:00", on("2026-11-01"))[-1],
+    ]
+    assert told == [
+        "credit 200.00 on C1: 100.00 offset, 100.00 refundable, cancelled",
+        "credit 100.00 on C1: 50.00 offset, 50.00 refundable, moved",
+    ]
+
+
+def test_nor_is_it_of_two_charges_of_an_invoice_at_once() -> None:
+    life = Life("2026-11-01")
+    fee = Item("F1", None, None, "200.00", kind="one-off")
+    both = (charge(charge_id, "2026-11-01", "2026-12-01", "300.00") for charge_id in ("C1", "C2"))
+    life.issued("2026-11-01 08:00", "INV-1", *both, fee)
+    life.credited("2026-11-01 09:00", "F1", "250.00")
+    life.paid("2026-11-02 08:00", "INV-1", "450.00")  # 100.00 is still open
+    assert life.cancel("2026-11-02 09:00", on("2026-11-01"))[-2:] == [
+        "credit 300.00 on C1: 100.00 offset, 200.00 refundable, cancelled",
+        "credit 300.00 on C2: 50.00 offset, 250.00 refundable, cancelled",
+    ]
+
+
+def test_the_least_there_is_to_give_is_taken_back_as_what_it_was() -> None:
+    life = Life("2026-11-01")
+    life.issued("2026-11-01 08:00", "INV-1", charge("C1", "2026-11-01", "2026-12-01", "0.30"))
+    assert life.cancel("2026-11-02 09:00", on("2026-11-30"))[-1] == "credit 0.01 on C1: 0.01 offset, cancelled"
+    assert life.revoke("2026-11-02 10:00")[-1] == "debit 0.01 on C1: 0.01 offset, revoked, reverses number 1"

@@ -175,3 +175,13 @@ def test_a_period_that_begins_earlier_than_a_pause_had_put_it_off_to_is_divided_
     assert life.given_back("L1 #1") == "0.00"
     life.tick(begins)
     assert life.given_back("L1 #1") == given_back
+
+
+def test_a_period_that_turns_out_to_lie_before_the_end_is_kept_and_is_not_one_that_never_was() -> None:
+    life = unreported()
+    life.paused("2026-11-02 08:00", "2026-11-11", "2026-11-21")
+    life.cancel("2026-11-12 09:00", on("2026-12-05"))  # November runs to 11 December: 24 of its 30 days are kept
+    assert given_back(life) == {"2026-11-01": "60.00"}
+    life.resumed("2026-11-13 08:00", "2026-11-12")  # it runs to 2 December
+    assert given_back(life) == {"2026-11-01": "0.00"}
+    assert not life.adjustments[-1].adjustment.calculation.voided
