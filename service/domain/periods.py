@@ -152,10 +152,9 @@ class Schedule:
         return self.period(index if self.boundary(index) >= day else index + 1)
 
     def fraction(self, period: Period) -> tuple[int, int]:
-        """The days a period is for, and those of a whole interval where it is the stub at the beginning."""
+        """The days a period is for, and those of the interval it ends: more where it is the stub at the beginning."""
         start, end = self.counted(period.start), self.counted(period.end)
-        stub = start == self.start and self.interval.months and self._anchored(_month(start)) != start
-        whole = self._anchored(_month(end) - self.interval.months) if stub else start
+        whole = self._anchored(_month(end) - self.interval.months) if self.interval.months else start
         return (end - start).days, (end - whole).days
 
     def index(self, day: date) -> int:

@@ -24,8 +24,8 @@ class Portion:
 
 def span(subscription: Subscription, charge: Charge, drawn_at: datetime, day: date) -> Period | None:
     """The days a charge is for, moved by the pauses learnt of since it was drawn up; an open one lasts until a day."""
-    if charge.window is None or not subscription.extensions:
-        return charge.window
+    if charge.window is None:
+        return None
     drawn, calendar = subscription.calendar_as_known(drawn_at), subscription.calendar(day)
     if drawn.stops == calendar.stops:
         return charge.window

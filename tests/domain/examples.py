@@ -69,7 +69,7 @@ def instant(at: str) -> EndWish:
 
 @dataclass(frozen=True)
 class Item:
-    """One charge of an invoice; without dates it is for no period."""
+    """One charge of an invoice; without dates (or instants) it is for no period."""
 
     charge_id: str
     start: str | None
@@ -87,8 +87,8 @@ class Item:
             charge_id=self.charge_id,
             line_id=self.line_id,
             kind=self.kind,
-            start=None if self.start is None else date.fromisoformat(self.start),
-            end=None if self.end is None else date.fromisoformat(self.end),
+            start=None if self.start is None else _moment(self.start),
+            end=None if self.end is None else _moment(self.end),
             amount=Amount(minor_units(self.amount, currency), tax),
             taxed=self.tax is not None,
             corrects_charge_id=self.corrects,
@@ -302,6 +302,10 @@ def paid_november() -> Life:
     life.paid("2026-11-02 08:00", "INV-1", "300.00")
     life.planned("2026-11-03 08:00", "INV-2", charge("C2", "2026-12-01", "2027-01-01", "300.00"))
     return life
+
+
+def _moment(text: str) -> date | datetime:
+    return datetime.fromisoformat(text) if "T" in text else date.fromisoformat(text)
 
 
 def _named(period: Period) -> str:

@@ -10,7 +10,7 @@ from service.domain.decide import due_at
 from service.domain.facts import EndWish, Terms
 from service.domain.outcomes import PeriodChanged
 from service.domain.periods import Duration
-from service.domain.policy import Policy
+from service.domain.policy import Policy, Proration
 from tests.domain.examples import END_OF_PERIOD, Effect, Item, Life, charge, instant, on, paid_november
 
 
@@ -300,11 +300,18 @@ def test_an_invoice_that_obeys_may_say_another_tax_and_one_in_full_has_its_own(
     assert life.issued("2026-11-02 10:00", "INV-1", charge("C1", "2026-11-01", "2026-12-01", amount, tax))[-1] == told
 
 
-def test_a_day_for_which_there_is_no_price_is_kept_as_it_was_billed() -> None:
+@pytest.mark.parametrize(
+    ("start", "end", "given_back"),
+    [
+        ("2026-11-20", "2026-11-21", "0.00"),  # a single day
+        ("2026-11-16", "2026-11-26", "5.00"),
+    ],
+)
+def test_days_for_which_there_is_no_price_are_worth_the_same_each(start: str, end: str, given_back: str) -> None:
     life = Life("2026-11-01")
-    life.issued("2026-11-01 08:00", "INV-1", Item("C1", "2026-11-20", "2026-11-21", "10.00", line_id="unheard of"))
+    life.issued("2026-11-01 08:00", "INV-1", Item("C1", start, end, "10.00", line_id="unheard of"))
     life.cancel("2026-11-12 09:00", on("2026-11-21"))
-    assert life.given_back("C1") == "0.00"
+    assert life.given_back("C1") == given_back
 
 
 @pytest.mark.parametrize(
@@ -430,3 +437,54 @@ def test_the_least_there_is_to_give_is_taken_back_as_what_it_was() -> None:
     life.issued("2026-11-01 08:00", "INV-1", charge("C1", "2026-11-01", "2026-12-01", "0.30"))
     assert life.cancel("2026-11-02 09:00", on("2026-11-30"))[-1] == "credit 0.01 on C1: 0.01 offset, cancelled"
     assert life.revoke("2026-11-02 10:00")[-1] == "debit 0.01 on C1: 0.01 offset, revoked, reverses number 1"
+
+
+@pytest.mark.parametrize(("asked", "ends"), [("2026-11-14", "2026-11-15"), ("2026-11-15", "2026-12-15")])
+def test_the_first_day_after_a_trial_lies_in_the_first_paid_period(asked: str, ends: str) -> None:
+    life = Life("2026-11-01", trial_end="2026-11-15")
+    assert life.cancel(f"{asked} 09:00", END_OF_PERIOD)[0].startswith(f"scheduled: ends {ends},")
+
+
+@pytest.mark.parametrize(
+    ("proration", "given_back"),
+    [
+        ("second", "200.00"),  # 10 of 30 days are kept, from noon to noon
+        ("day", "193.55"),  # 11 of the 31 days it touches, that of the end with them: 300.00 * 11/31 = 106.45 is kept
+    ],
+)
+def test_a_charge_from_noon_to_noon_is_divided_there_by_the_second_and_by_whole_days_otherwise(
+    proration: Proration, given_back: str
+) -> None:
+    life = Life("2026-11-01")
+    life.policy("2026-01-01 00:00", Policy(proration=proration))
+    november = Item("C1", "2026-11-01T12:00:00+01:00", "2026-12-01T12:00:00+01:00", "300.00")
+    life.issued("2026-11-01 12:00", "INV-1", november)
+    life.cancel("2026-11-02 09:00", instant("2026-11-11T12:00:00+01:00"))
+    assert life.given_back("C1") == given_back
+
+
+@pytest.mark.parametrize(("end", "given_back"), [("2026-12-01", "100.00"), ("2026-12-02", "0.00")])
+def test_a_pause_heard_of_late_is_settled_in_the_last_period_and_those_before_are_closed(
+    end: str, given_back: str
+) -> None:
+    life = paid_november()
+    life.paused("2026-11-10 08:00", "2026-11-11", "2026-11-21", effect="not-charged")
+    life.cancel("2026-11-12 09:00", on(end))
+    assert life.given_back("C1") == given_back
+
+
+@pytest.mark.parametrize(("end", "given_back"), [("2026-11-30", "300.00"), ("2026-12-01", "0.00")])
+def test_a_period_is_refunded_where_the_end_comes_inside_it_and_not_where_it_has_run_to_its_end(
+    end: str, given_back: str
+) -> None:
+    life = paid_november()
+    life.cancel("2026-11-12 09:00", on(end), settlement="refund-period")
+    assert life.given_back("C1") == given_back
+
+
+def test_a_charge_that_is_void_is_for_no_days_that_could_be_counted() -> None:
+    life = paid_november()
+    life.cancel("2026-11-12 09:00", on("2026-11-21"))
+    life.voided("2026-11-13 08:00", "INV-1")
+    calculations = [given.adjustment.calculation for given in life.adjustments]
+    assert [(each.active, each.total, each.voided) for each in calculations] == [(20, 30, False), (1, 1, True)]

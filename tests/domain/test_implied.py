@@ -185,3 +185,10 @@ def test_a_period_that_turns_out_to_lie_before_the_end_is_kept_and_is_not_one_th
     life.resumed("2026-11-13 08:00", "2026-11-12")  # it runs to 2 December
     assert given_back(life) == {"2026-11-01": "0.00"}
     assert not life.adjustments[-1].adjustment.calculation.voided
+
+
+def test_a_week_costs_what_a_week_costs() -> None:
+    life = Life("2026-11-10", amount="70.00", interval="P1W")
+    life.policy("2026-01-01 00:00", Policy(charges="implied"))
+    life.cancel("2026-11-18 09:00", on("2026-11-20"))  # 3 of 7 days of the second week are kept
+    assert given_back(life) == {"2026-11-17": "40.00"}

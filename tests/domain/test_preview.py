@@ -113,3 +113,10 @@ def test_a_charge_for_time_that_is_over_is_shown_where_a_wish_changes_it() -> No
     life = paid_november()
     for each in previewed(life, "2026-12-05 12:00", DAY).values():
         assert {charge.charge_id for charge in each.charges} == {"C1", "C2"}
+
+
+def test_a_renewal_that_a_wish_would_bring_back_is_not_among_those_it_stops() -> None:
+    life = paid_november()
+    life.cancel("2026-11-05 12:00", on("2026-11-25"))
+    wish = previewed(life, NOON, date(2027, 1, 11))["on-date"]
+    assert [str(period.start) for period in wish.renewals_stopped] == ["2027-02-01"]
