@@ -469,7 +469,9 @@ def test_a_pause_heard_of_late_is_settled_in_the_last_period_and_those_before_ar
 ) -> None:
     life = paid_november()
     life.paused("2026-11-10 08:00", "2026-11-11", "2026-11-21", effect="not-charged")
-    life.cancel("2026-11-12 09:00", on(end))
+    life.cancel("2026-11-12 09:00", on("2026-11-26"))
+    assert life.given_back("C1") == "150.00"  # 15 of 30 days are kept
+    life.move("2026-11-12 10:00", on(end))
     assert life.given_back("C1") == given_back
 
 
@@ -488,3 +490,25 @@ def test_a_charge_that_is_void_is_for_no_days_that_could_be_counted() -> None:
     life.voided("2026-11-13 08:00", "INV-1")
     calculations = [given.adjustment.calculation for given in life.adjustments]
     assert [(each.active, each.total, each.voided) for each in calculations] == [(20, 30, False), (1, 1, True)]
+
+
+def test_another_price_for_the_same_date_replaces_the_one_told_before_and_no_other() -> None:
+    life = Life("2026-11-01")
+    life.price("2026-10-31 08:00", "2026-11-11", "600.00")
+    life.price("2026-10-31 09:00", "2026-11-21", "900.00")
+    life.price("2026-10-31 10:00", "2026-11-21", "1200.00")
+    # ten days at 300.00 a month, ten at 600.00 and ten at 1200.00 are 100.00, 200.00 and 400.00
+    life.issued("2026-11-01 08:00", "INV-1", charge("C1", "2026-11-01", "2026-12-01", "700.00"))
+    life.cancel("2026-11-12 09:00", on("2026-11-21"))
+    assert life.given_back("C1") == "400.00"
+
+
+def test_an_invoice_that_obeys_to_the_second_is_for_the_time_its_plan_was_for() -> None:
+    life = Life("2026-11-01")
+    life.policy("2026-01-01 00:00", Policy(proration="second"))
+    begins, ends, whole = "2026-11-01T12:00:00+01:00", "2026-11-11T12:00:00+01:00", "2026-12-01T12:00:00+01:00"
+    life.planned("2026-11-01 12:00", "INV-1", Item("C1", begins, whole, "300.00"))
+    life.cancel("2026-11-02 09:00", instant(ends))  # 10 of 30 days
+    assert life.issued("2026-11-02 10:00", "INV-1", Item("C1", begins, ends, "100.00")) == []
+    life.revoke("2026-11-02 11:00")
+    assert life.given_back("C1") == "-200.00"
