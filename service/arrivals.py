@@ -56,7 +56,8 @@ def read(record: Incoming, now: datetime) -> Arrival:
     try:
         return Arrival(record, now, decode(record))
     except UnreadableError as error:
-        return Arrival(record, now, error)
+        # Anew, for the one that was raised holds what no collector sees: the frames of its cause, and they this batch.
+        return Arrival(record, now, UnreadableError(error.reason, str(error)))
     except Exception as error:  # a bug of ours: its neighbours go on, and it is kept to be replayed
         log.exception("reading-failed", topic=record.topic, partition=record.partition, offset=record.offset)
         return Arrival(record, now, UnreadableError("reading-failed", f"{type(error).__name__}: {error}"))

@@ -186,9 +186,14 @@ _MOVES: _Table = (
 """What is moved; the first that holds. From `more` on it is a debit."""
 
 
-@lru_cache(maxsize=4096)
 def adjustment(told: Adjustment, agreement: Activated) -> str:
     """How an adjustment comes about and what it moves."""
+    return _adjustment(told, agreement.currency, agreement.interval)
+
+
+@lru_cache(maxsize=4096)
+def _adjustment(told: Adjustment, currency: str, interval: Duration) -> str:
+    """The same by what it depends on alone: an agreement may be large, and would be kept for as long as its words."""
     c, moved = told.calculation, told.amount.gross
     keys = [f"basis/{_first(_BASES, told)}"]
     keys += [f"note/{key}" for key, holds in _NOTES if holds(told, c)]
@@ -205,9 +210,9 @@ def adjustment(told: Adjustment, agreement: Activated) -> str:
         "tax": abs(told.amount.tax),
     }
     words = TEMPLATES[c.language]
-    sentence = " ".join(words[key] for key in keys).replace("{price}", _price(c, agreement.interval))
+    sentence = " ".join(words[key] for key in keys).replace("{price}", _price(c, interval))
     blanks = {name for _, name, _, _ in Formatter().parse(sentence) if name}
-    values = {name: money(c.language, units, agreement.currency) for name, units in amounts.items() if name in blanks}
+    values = {name: money(c.language, units, currency) for name, units in amounts.items() if name in blanks}
     sentence = sentence.format_map({**values, "period": _period(c), "span": _span(c)})
     sentence = sentence[0].upper() + sentence[1:]
     return f"{words['opening/moved']} {sentence}" if told.cause == "moved" else sentence

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from service import arrivals
 from service.messages.envelope import LARGEST_HEADERS, LARGEST_VALUE, MOST_HEADERS, Envelope, UnreadableError, decode
 from service.messages.inputs import LONGEST_ID, MOST_CHARGES, MOST_LINES
 from service.store.records import Incoming
 
+NOW = datetime(2026, 11, 12, tzinfo=UTC)
 ACTIVATED: dict[str, Any] = {
     "subscription_id": "s",
     "customer_id": "c",
@@ -156,3 +160,14 @@ def test_a_key_twice_in_a_structured_event_is_found_too() -> None:
 def test_no_complaint_is_longer_than_a_few_lines() -> None:
     long = activation(interval="P" * 500_000)
     assert len(said(long)[1]) <= 501
+
+
+def test_a_record_that_cannot_be_read_is_let_go_of_with_its_batch() -> None:
+    def receive(value: bytes) -> bool:
+        record = Incoming("let-go", 0, 0, 0, None, value, headers("subscription-activated"))
+        batch = [arrivals.read(record, NOW)]
+        return isinstance(batch[0].event, UnreadableError)
+
+    assert receive(json.dumps({**ACTIVATED, "start_date": "the first"}).encode())
+    gc.collect()
+    assert not [each for each in gc.get_objects() if isinstance(each, Incoming) and each.topic == "let-go"]
