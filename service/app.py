@@ -72,7 +72,7 @@ async def _run(settings: Settings, topics: Topics, stop: asyncio.Event, ready: C
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(_pool(settings))
         health = Health()
-        address = await stack.enter_async_context(serve(settings, pool, health))
+        address = await stack.enter_async_context(serve(settings, topics, pool, health))
         await patiently("migrations", lambda: _migrate(pool))
         flow, decided, drained = Flow(pool, settings, topics), asyncio.Event(), asyncio.Event()
         broker = broker_for(flow, decided, health)
