@@ -34,11 +34,16 @@ _LAST_CODE_POINT = "\U0010ffff"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A subscription as it is stored; without `subscription` it is only waited for: nobody has activated it yet."""
+    """A subscription as it is stored.
+
+    Without `subscription` it is only waited for: nobody has activated it yet; or its state cannot be read, and
+    `unreadable` says why.
+    """
 
     key: Key
     subscription: Subscription | None
     held: Held | None
+    unreadable: Exception | None = None
 
 
 async def one(connection: asyncpg.Connection, key: Key) -> Found | None:
@@ -63,9 +68,9 @@ def _unstorable(*texts: str) -> bool:
 
 
 def _found(row: asyncpg.Record) -> Found:
-    state, since = row["state"], row["held_since"]
-    return Found(
-        key=(row["tenant_id"], row["subscription_id"]),
-        subscription=None if state is None else read_state(state),
-        held=None if since is None else Held(since, row["held_because"]),
-    )
+    key, since = (row["tenant_id"], row["subscription_id"]), row["held_since"]
+    held = None if since is None else Held(since, row["held_because"])
+    try:
+        return Found(key, None if row["state"] is None else read_state(row["state"]), held)
+    except Exception as error:  # noqa: BLE001  whatever is wrong with it, its neighbours can be shown
+        return Found(key, None, held, error)

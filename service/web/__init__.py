@@ -2,7 +2,7 @@
 
 Invariants
 
-* Read-only: routes answer GET and HEAD, transactions only read, and the event of a preview is text to copy.
+* Read-only: no route takes anything in, transactions only read, and the event of a preview is text to copy.
 * A page says what the published timeline says: both are the one `Timeline` of the domain, in the reader's language.
 * Reading never takes from deciding: of the worker's connections, pages hold one at a time.
 * Pages work without scripts. There is no inline script or style, nothing comes from another host, and every answer

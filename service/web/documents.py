@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from service.domain.policy import Language
 from service.domain.timeline import Status
 from service.messages.outcomes import Maybe, Money, SubscriptionTimeline, snapshot
-from service.ops.preview import document
+from service.ops.preview import Previewed, document
 from service.web.reading import Hits, Shown
 from service.web.view import Option, charge_text
 
@@ -21,7 +21,7 @@ class _Model(BaseModel):
 
 
 class FoundSubscription(_Model):
-    """A subscription that a search found; status null: something waits for it, and nobody has activated it yet."""
+    """A subscription that a search found; status null: nobody has activated it yet, or its state cannot be read."""
 
     tenant_id: str
     subscription_id: str
@@ -184,9 +184,9 @@ def timeline_document(found: Shown, language: Language | None) -> TimelineDocume
     )
 
 
-def preview_document(found: Shown, options: Sequence[Option]) -> PreviewDocument:
+def preview_document(previewed: Previewed, now: datetime, options: Sequence[Option]) -> PreviewDocument:
     """Every end mode with what it would come to."""
-    fields = document(found.previewed)
+    fields = document(previewed)
     for option in options:
         mode = fields["modes"][option.name]
         for charge, text in zip(mode.get("charges", ()), option.texts, strict=True):
@@ -200,4 +200,4 @@ def preview_document(found: Shown, options: Sequence[Option]) -> PreviewDocument
                 structured_headers=option.asking.structured_headers,
                 structured_value=option.asking.structured,
             )
-    return PreviewDocument.model_validate({**fields, "as_of": found.now})
+    return PreviewDocument.model_validate({**fields, "as_of": now})

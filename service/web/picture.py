@@ -19,6 +19,7 @@ WIDE, NARROW = 960, 340
 _MARGIN = 10
 _LEAST = 112  # of a period, so that its words fit
 _GAP = 36
+_SLIVER = 4  # of a stretch however short, so that one day of a year can be seen
 _TOP, _BAR, _WORDS, _ROW = 46, 38, 40, 30
 _LETTER = 7.0  # of a word, a little more than it takes
 
@@ -176,14 +177,14 @@ class _Axis:
             days.add(end)
         dates = sorted(days)
         spans = [(a, b, _covered(periods, a, b)) for a, b in pairwise(dates)]
-        gaps = sum(not covered for _, _, covered in spans)
-        room = width - 2 * _MARGIN - gaps * _GAP
+        slivers = sum(covered for _, _, covered in spans) * _SLIVER
+        room = width - 2 * _MARGIN - sum(not covered for _, _, covered in spans) * _GAP - slivers
         total = sum((b - a).days for a, b, covered in spans if covered) or 1
         self.first, self.last = dates[0], dates[-1]
         self.gaps: list[float] = []
         self._places: list[tuple[date, float]] = [(dates[0], float(_MARGIN))]
         for a, b, covered in spans:
-            length = room * (b - a).days / total if covered else _GAP
+            length = _SLIVER + room * (b - a).days / total if covered else _GAP
             left = self._places[-1][1]
             self._places.append((b, left + length))
             self.gaps += [] if covered else [left + length / 2]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import asyncpg
+import structlog
 
 from service.domain.ends import End
 from service.domain.policy import Rules
@@ -19,6 +20,8 @@ from service.settings import Settings
 from service.store import lookup, policies
 from service.store.subscriptions import Held, Key
 
+log = structlog.get_logger(__name__)
+
 SHOWN = 20
 """How many subscriptions a search names."""
 
@@ -27,9 +30,10 @@ _SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A subscription that a search found; one that is only waited for has no more than its key."""
+    """A subscription that a search found; one that is only waited for, or is unreadable, has no more than its key."""
 
     key: Key
+    unreadable: bool
     subscription: Subscription | None
     status: Status | None
     end: End | None
@@ -46,11 +50,14 @@ class Hits:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A subscription's timeline as of an instant, what each end would come to then, and whether it is held."""
+    """A subscription's timeline as of an instant, what each end would come to then, and whether it is held.
+
+    What a preview decides may fail where a decision has failed: it is None then, and the timeline can be seen still.
+    """
 
     now: datetime
     timeline: Timeline
-    previewed: Previewed
+    previewed: Previewed | None
     held: Held | None
 
 
@@ -70,17 +77,23 @@ class Reader:
         return Hits(tuple(_hit(each, now, rules) for each in found[:SHOWN]), more=len(found) > SHOWN)
 
     async def show(self, key: Key, day: date | None = None) -> Shown | None:
-        """A subscription, and what each end mode, and an end on `day`, would come to; None where there is none."""
+        """A subscription, and what each end mode, and an end on `day`, would come to; None where there is none.
+
+        Raises:
+            Exception: its state cannot be read; whatever reading it has raised.
+        """
         async with self._transaction() as connection:
             found = await lookup.one(connection, key)
             rules = await self._rules(connection, key[0])
+        if found is not None and found.unreadable is not None:
+            raise found.unreadable
         if found is None or found.subscription is None:
             return None
         now, subscription = self._clock(), found.subscription
         return Shown(
             now=now,
             timeline=timeline(subscription, now, rules),
-            previewed=previewed(subscription, day, now, rules),
+            previewed=_previewed(subscription, day, now, rules),
             held=found.held,
         )
 
@@ -101,4 +114,12 @@ class Reader:
 
 def _hit(found: lookup.Found, now: datetime, rules: Rules) -> Hit:
     status, end = (None, None) if found.subscription is None else standing(found.subscription, now, rules)
-    return Hit(found.key, found.subscription, status, end, found.held)
+    return Hit(found.key, found.unreadable is not None, found.subscription, status, end, found.held)
+
+
+def _previewed(subscription: Subscription, day: date | None, now: datetime, rules: Rules) -> Previewed | None:
+    try:
+        return previewed(subscription, day, now, rules)
+    except Exception:
+        log.exception("preview-failed", tenant=subscription.tenant_id, subscription=subscription.subscription_id)
+        return None

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from urllib.parse import urlencode
 
 import asyncpg
+import structlog
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from service.domain.policy import Language
 from service.settings import Settings, Topics
@@ -30,24 +32,31 @@ from service.web.security import SecurityHeaders
 from service.web.wording import LABELS
 from service.web.writing import Writer
 
+log = structlog.get_logger(__name__)
+
 OUTAGES: tuple[type[Exception], ...] = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 _LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
-def site(pool: asyncpg.Pool, settings: Settings, topics: Topics, clock: Callable[[], datetime]) -> Starlette:
+def site(pool: asyncpg.Pool, settings: Settings, topics: Topics, clock: Callable[[], datetime]) -> ASGIApp:
     """Everything under `/` but the probes."""
     reader = Reader(pool, settings, clock)
     pages = _Pages(reader, topics)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/", pages.search),
             Route("/timeline", pages.timeline),
             Mount("/api", api(reader, topics, OUTAGES)),
             Mount("/static", _Static(packages=[("service.web", "static")])),
         ],
-        middleware=[Middleware(SecurityHeaders), Middleware(GZipMiddleware, minimum_size=1000)],
-        exception_handlers={HTTPException: pages.refused, **dict.fromkeys(OUTAGES, pages.unavailable)},
+        middleware=[Middleware(GZipMiddleware, minimum_size=1000)],
+        exception_handlers={
+            HTTPException: pages.refused,
+            Exception: pages.failed,
+            **dict.fromkeys(OUTAGES, pages.unavailable),
+        },
     )
+    return SecurityHeaders(app)  # around all of it, what fails included
 
 
 class _Static(StaticFiles):
@@ -90,7 +99,7 @@ class _Pages:
         if found is None:
             return self._page(request, "missing.html", status=404, key=key)
         write, part = _writer(request), bool(request.headers.get("HX-Request"))
-        told = self._options(found, write, day=day, bad_day=bad_day)
+        told = self._options(found, write, key=key, day=day, bad_day=bad_day)
         if part:
             return self._page(request, "preview.html", **told)
         return self._page(
@@ -113,14 +122,19 @@ class _Pages:
         page.headers["Retry-After"] = "5"
         return page
 
+    async def failed(self, request: Request, error: Exception) -> Response:
+        """What a bug of ours keeps from being shown."""
+        log.error("page-failed", path=request.url.path, exc_info=error)
+        return self._page(request, "problem.html", status=500, title_key="failed", text_key="failed/text")
+
     def _options(self, found: Shown, write: Writer, **given: Any) -> dict[str, Any]:  # noqa: ANN401  for a template
-        agreement = found.previewed.agreement
+        agreement, previewed = found.timeline.subscription.agreement, found.previewed
+        told = () if previewed is None else view.options(previewed, self._topics, found.now, write.language)
         return {
-            "key": found.previewed.key,
             "currency": agreement.currency,
             "zone": agreement.time_zone,
             "ending": found.timeline.end is not None,
-            "options": view.options(found.previewed, self._topics, found.now, write.language),
+            "options": told,
             **given,
         }
 

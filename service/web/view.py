@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -80,6 +80,7 @@ class PageView:
 
     shown: SubscriptionTimeline
     held_since: datetime | None
+    lines: Mapping[str, str]
     answers: tuple[Answer, ...]
     pictures: tuple[Picture, ...]
     periods: Folded[TimelinePeriod]
@@ -135,7 +136,8 @@ def page(found: Shown, write: Writer) -> PageView:
     return PageView(
         shown=shown,
         held_since=None if found.held is None else found.held.since,
-        answers=tuple(_answers(shown, timeline.charges, timeline.adjustments, write)),
+        lines=_lines(shown),
+        answers=tuple(_answers(found.now, shown, timeline.charges, timeline.adjustments, write)),
         pictures=tuple(each for each in drawn if each is not None),
         periods=fold(shown.periods, lambda period: period.state != "whole"),
         charges=fold(sorted(charges, key=_place), lambda row: row.touched),
@@ -190,7 +192,13 @@ def entry_text(entry: TimelineEntry, write: Writer) -> str:
     return write("entry/ends" if ends else "entry/from", what=what, day=write.day(entry.effective_date))
 
 
+def _lines(shown: SubscriptionTimeline) -> dict[str, str]:
+    """What customers know lines by: how they were described last."""
+    return {line.line_id: line.description for price in shown.prices for line in price.lines if line.description}
+
+
 def _answers(
+    now: datetime,
     shown: SubscriptionTimeline,
     charges: Sequence[Settled],
     adjustments: Sequence[tuple[Adjustment, bool]],
@@ -199,14 +207,14 @@ def _answers(
     if shown.last_active_day is not None and shown.access_ends_at is not None:
         until = () if shown.access_ends_at.date() == shown.end_date else (_access(shown, write),)
         yield Answer("last", write("last-active-day"), write.weekday(shown.last_active_day), until)
-    if adjustments or shown.end_date is not None:
+    if adjustments or shown.line_ends or shown.end_date is not None:
         yield _kept(shown, charges, {adjustment.charge_id for adjustment, _ in adjustments}, write)
     back = sum(s.credit.gross for s in charges)
     question = write("back" if back >= 0 else "charged-again")
     answer = write.units(back, shown.currency) if back else write("back/none")
-    if adjustments or shown.end_date is not None:
+    if adjustments or shown.line_ends or shown.end_date is not None:
         yield Answer("back", question, answer, tuple(told.text for told in shown.adjustments))
-    yield _regret(shown, write)
+    yield _regret(shown, now, write)
 
 
 def _kept(shown: SubscriptionTimeline, charges: Sequence[Settled], adjusted: set[str], write: Writer) -> Answer:
@@ -235,12 +243,23 @@ def _access(shown: SubscriptionTimeline, write: Writer) -> str:
     return f"{write('access-until')} {write.instant(shown.access_ends_at, shown.time_zone)}"
 
 
-def _regret(shown: SubscriptionTimeline, write: Writer) -> Answer:
+def _regret(shown: SubscriptionTimeline, now: datetime, write: Writer) -> Answer:
+    names, own = _lines(shown), [line for line in shown.line_ends or () if line.access_ends_at > now]
+    lines = tuple(
+        write(
+            "regret/line",
+            line=names.get(line.line_id, line.line_id),
+            until=write.instant(line.access_ends_at, shown.time_zone),
+        )
+        for line in own
+    )
+    if shown.access_ends_at is None and lines:
+        return Answer("regret", write("regret"), write("regret/yes-lines"), lines)
     if shown.access_ends_at is None:
         return Answer("regret", write("regret"), write("regret/nothing"))
     until = write.instant(shown.access_ends_at, shown.time_zone)
     if shown.status == "ending":
-        return Answer("regret", write("regret"), write("regret/yes", until=until), (write("regret/before"),))
+        return Answer("regret", write("regret"), write("regret/yes", until=until), (write("regret/before"), *lines))
     return Answer("regret", write("regret"), write("regret/no-ended"), (write("regret/until-then", until=until),))
 
 

@@ -17,6 +17,8 @@ from service.domain.policy import Settlement
 from service.domain.subscription import Cause
 from service.domain.timeline import Status
 from service.messages.inputs import INPUTS
+from service.ops.preview import Previewed
+from service.web import reading
 from service.web.wording import LABELS
 from tests.conftest import Running
 from tests.kafka import client
@@ -108,6 +110,40 @@ async def test_a_held_subscription_says_so(stage: Stage) -> None:
         in (await stage.ask("/timeline", subscription="S1")).text
     )
     assert (await stage.ask("/api/timeline", subscription_id="S1")).json["held"]["because"] == "a bug"
+
+
+async def test_one_that_cannot_be_read_keeps_no_other_from_being_found(stage: Stage) -> None:
+    await stage.play(titled("a price change after the end"), "S1")
+    await stage.play(titled("a price change after the end"), "S2")
+    await stage.pool.execute("update subscription set state = '{}' where subscription_id = 'S1'")
+    text = (await stage.ask(q="S")).text
+    assert "cannot be shown: a fault of the service" in text
+    assert "Ends 21 November 2026" in text
+    for path, query in {"/timeline": {"subscription": "S1"}, "/api/timeline": {"subscription_id": "S1"}}.items():
+        answer = await stage.ask(path, **query)
+        assert (answer.status, "its log says which" in answer.text) == (500, True)
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+
+async def test_where_the_preview_fails_the_timeline_is_shown_all_the_same(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> Previewed:
+        raise AssertionError("a bug")
+
+    monkeypatch.setattr(reading, "previewed", failing)
+    await stage.play(titled("a price change after the end"))
+    page = await stage.ask("/timeline", subscription="S1")
+    assert (page.status, "a fault of the service" in page.text, "20 of 30 days" in page.text) == (200, True, True)
+    assert (await stage.ask("/api/preview", subscription_id="S1")).status == 500
+
+
+async def test_a_line_that_ends_by_itself_can_be_regretted_by_itself(stage: Stage) -> None:
+    await stage.play(titled("an extra that ends next month, where invoicing reports nothing"))
+    page = (await stage.ask("/timeline", subscription="S1")).text
+    assert "Yes, for single lines" in page
+    assert "L2: until 11 December 2026 at 00:00" in page
+    assert "L2: ends 11 December 2026, last active day 10 December 2026" in page
 
 
 async def test_one_that_is_only_waited_for_is_found_and_cannot_be_opened(stage: Stage) -> None:
