@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -81,6 +82,7 @@ async def _run(settings: Settings, topics: Topics, stop: asyncio.Event, ready: C
         async with asyncio.TaskGroup() as loops:
             loops.create_task(_clock_loop(flow, decided, stop, health))
             loops.create_task(_relay_loop(settings, decided, drained, health))
+            gc.freeze()  # what the start has made stays: no collection looks through it again while somebody waits
             ready(address)
             log.info("ready", http=address)
             await stop.wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any, get_args
@@ -73,16 +74,7 @@ class _Pages:
 
     def __init__(self, reader: Reader, topics: Topics) -> None:
         self._reader, self._topics = reader, topics
-        self._templates = Environment(
-            loader=PackageLoader("service.web"),
-            autoescape=select_autoescape(),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.globals["static"] = {
-            name: _versioned(name) for name in ("page.css", "page.js", "htmx.min.js", "icon.svg")
-        }
+        self._templates = _templates()
 
     async def search(self, request: Request) -> Response:
         """A form, and what was found."""
@@ -149,6 +141,24 @@ class _Pages:
             address=lambda path, **query: f"{path}?{urlencode({**query, 'lang': write.language})}",
         )
         return HTMLResponse(text, status, headers={"Vary": "Accept-Language, HX-Request"})
+
+
+@cache
+def _templates() -> Environment:
+    """The templates, compiled now: no reader waits for it, and a mistake in one is found at the start."""
+    environment = Environment(
+        loader=PackageLoader("service.web"),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["static"] = {
+        name: _versioned(name) for name in ("page.css", "page.js", "htmx.min.js", "icon.svg")
+    }
+    for name in environment.list_templates():
+        environment.get_template(name)
+    return environment
 
 
 def _writer(request: Request) -> Writer:

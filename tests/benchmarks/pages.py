@@ -9,6 +9,7 @@ one reader. Prints `name: value` lines; times are in milliseconds, from the requ
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import time
 from statistics import quantiles
@@ -44,7 +45,10 @@ async def measure(subscriptions: int) -> None:
         connection = await asyncpg.connect(found.postgres)
         await migrate(connection)
         await connection.close()
-        async with asyncpg.create_pool(found.postgres, max_size=4, command_timeout=3600) as pool, staged(pool) as stage:
+        async with (
+            asyncpg.create_pool(found.postgres, min_size=1, max_size=4, command_timeout=3600) as pool,
+            staged(pool) as stage,
+        ):
             await stage.play(titled("a price change after the end"), "S1")
             await pool.execute(_FILL, subscriptions)
             await pool.execute("drop index subscription_by_id; drop index subscription_by_customer")
@@ -52,6 +56,7 @@ async def measure(subscriptions: int) -> None:
             await pool.execute(dict(migrations())["0007_search"])
             _tell("migration_seconds", time.perf_counter() - began)
             await pool.execute("vacuum analyze subscription")
+            gc.freeze()  # as the service does when it is ready
             for name, (path, query) in _PAGES.items():
                 await _page(stage, name, path, query)
             for statement in (lookup._BY_ID, lookup._BY_CUSTOMER):  # noqa: SLF001  what is measured
