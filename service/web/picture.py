@@ -20,7 +20,7 @@ _MARGIN = 10
 _LEAST = 112  # of a period, so that its words fit
 _GAP = 36
 _SLIVER = 4  # of a stretch however short, so that one day of a year can be seen
-_TOP, _BAR, _WORDS, _ROW = 46, 38, 40, 30
+_TOP, _BAR, _WORDS, _ROW = 50, 38, 40, 30
 _LETTER = 7.0  # of a word, a little more than it takes
 
 
@@ -89,16 +89,15 @@ def draw(shown: SubscriptionTimeline, today: date, write: Writer, width: int) ->
     )
     bottom = _draw_periods(picture, near, shown.end_date, axis, write)
     picture.words += [Words("⋯", x, _TOP + _BAR / 2 + 6, "gap", "middle") for x in axis.gaps]
+    if axis.first <= today < axis.last:
+        picture.marks.append(Mark("today", axis.at(today), _TOP - 3, bottom - _WORDS))
+        picture.words.append(_fitted(Words(write("today"), axis.at(today), _TOP - 7, "today", "middle"), width))
     bottom = _draw_prices(picture, shown, axis, write, bottom)
     bottom = _draw_pauses(picture, shown, axis, write, bottom)
-    if axis.first <= today < axis.last:
-        picture.marks.append(Mark("today", axis.at(today), _TOP - 6, bottom + 4))
-        picture.words.append(_fitted(Words(write("today"), axis.at(today), bottom + 18, "today", "middle"), width))
-        bottom += 22
     if shown.end_date is not None:
         text = f"{write(f'status/{shown.status}')} {write.medium(shown.end_date)}"
-        picture.marks.append(Mark("end", axis.at(shown.end_date), _TOP - 16, bottom))
-        picture.words.append(_fitted(Words(text, axis.at(shown.end_date), _TOP - 24, "end", "middle"), width, 9.4))
+        picture.marks.append(Mark("end", axis.at(shown.end_date), _TOP - 20, bottom))
+        picture.words.append(_fitted(Words(text, axis.at(shown.end_date), _TOP - 28, "end", "middle"), width, 9.4))
     picture.height = bottom + 6
     return picture
 

@@ -155,7 +155,7 @@ async def test_the_preview_lays_every_end_side_by_side_with_its_event(november: 
     for option in await page.locator("table.options tbody").all():
         cells = await option.locator("tr").first.locator("th, td").all_inner_texts()
         rows[cells[0]] = [" ".join(cell.split()) for cell in cells[1:6]]
-    again = "100.00 kr. charged again"
+    again = "−100.00 kr. charged again"
     assert rows == {
         "At once": [
             "14 Nov 2026",
@@ -168,7 +168,7 @@ async def test_the_preview_lays_every_end_side_by_side_with_its_event(november: 
         "When what is invoiced runs out": ["1 Dec 2026", "30 Nov 2026", "300.00 kr.", again, "–"],
         "When the binding is over": ["1 Dec 2026", "30 Nov 2026", "300.00 kr.", again, "–"],
         "As early as the terms allow": ["14 Nov 2026", "13 Nov 2026", "130.00 kr.", "70.00 kr.", "70.00 kr."],
-        "On the date": ["26 Nov 2026", "25 Nov 2026", "250.00 kr.", "50.00 kr. charged again", "–"],
+        "On the date": ["26 Nov 2026", "25 Nov 2026", "250.00 kr.", "−50.00 kr. charged again", "–"],
     }
     await page.locator("#option-on-date summary").click()
     await page.locator("#option-on-date").get_by_role("button", name="Copy").click()
