@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -72,7 +73,7 @@ async def _run(settings: Settings, topics: Topics, stop: asyncio.Event, ready: C
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(_pool(settings))
         health = Health()
-        address = await stack.enter_async_context(serve(settings, pool, health))
+        address = await stack.enter_async_context(serve(settings, topics, pool, health))
         await patiently("migrations", lambda: _migrate(pool))
         flow, decided, drained = Flow(pool, settings, topics), asyncio.Event(), asyncio.Event()
         broker = broker_for(flow, decided, health)
@@ -81,6 +82,7 @@ async def _run(settings: Settings, topics: Topics, stop: asyncio.Event, ready: C
         async with asyncio.TaskGroup() as loops:
             loops.create_task(_clock_loop(flow, decided, stop, health))
             loops.create_task(_relay_loop(settings, decided, drained, health))
+            gc.freeze()  # what the start has made stays: no collection looks through it again while somebody waits
             ready(address)
             log.info("ready", http=address)
             await stop.wait()

@@ -1,11 +1,12 @@
-"""The web server: whether this worker lives, and whether it can do its work."""
+"""The web server: whether this worker lives and can do its work, and the pages of `service.web`."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 
 import asyncpg
 import structlog
@@ -13,21 +14,30 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
+from service.flow import utc_now
 from service.health import Health
-from service.settings import Settings
+from service.settings import Settings, Topics
+from service.web.site import site
 
 log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
-async def serve(settings: Settings, pool: asyncpg.Pool, health: Health) -> AsyncIterator[str]:
+async def serve(
+    settings: Settings,
+    topics: Topics,
+    pool: asyncpg.Pool,
+    health: Health,
+    clock: Callable[[], datetime] = utc_now,
+) -> AsyncIterator[str]:
     """Serves while the context lasts; gives the address, also where port 0 let the system pick one."""
     host, _, port = settings.http_bind.rpartition(":")
     listening = socket.create_server((host, int(port)))
     bound = listening.getsockname()
-    server = _Server(uvicorn.Config(_app(pool, health), log_config=None, lifespan="off", access_log=False))
+    app = Starlette(routes=[*_probes(pool, health), Mount("/", site(pool, settings, topics, clock))])
+    server = _Server(uvicorn.Config(app, log_config=None, lifespan="off", access_log=False, server_header=False))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         yield f"http://{bound[0]}:{bound[1]}"
@@ -44,7 +54,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _app(pool: asyncpg.Pool, health: Health) -> Starlette:
+def _probes(pool: asyncpg.Pool, health: Health) -> list[Route]:
     async def live(_: Request) -> JSONResponse:
         if stuck := health.stuck():
             return JSONResponse({"status": "stuck", "loops": stuck}, status_code=503)
@@ -62,4 +72,4 @@ def _app(pool: asyncpg.Pool, health: Health) -> Starlette:
             return JSONResponse({"status": "not ready", "missing": missing}, status_code=503)
         return JSONResponse({"status": "ready"})
 
-    return Starlette(routes=[Route("/livez", live), Route("/readyz", ready)])
+    return [Route("/livez", live), Route("/readyz", ready)]

@@ -8,7 +8,7 @@ published. Spaces are ordinary ones: the text goes to terminals and into JSON.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, time
 from decimal import Decimal
 from functools import lru_cache
@@ -154,15 +154,23 @@ _DAYS = {"week": 7, "day": 1}
 
 _Table: TypeAlias = tuple[tuple[str, Callable[[Adjustment, Calculation], bool]], ...]
 
-_BASES: _Table = (
-    ("voided", lambda _, c: c.voided),
-    ("goes-on", lambda _, c: c.settlement is None),
-    ("nothing", lambda _, c: c.kept == 0 and c.active == 0),
-    ("whole", lambda _, c: c.kept == c.full and c.active == c.total),
-    ("unused", lambda _, c: c.kept == c.full and c.settlement == "full-period"),
-    ("refunded", lambda _, c: c.kept == 0 and c.settlement == "refund-period"),
-    ("share", lambda _, c: _by_time(c)),
-    ("weighted", lambda _, __: True),
+
+def _by_time(c: Calculation) -> bool:
+    """Whether the time alone explains what is kept, rounded either way."""
+    return 0 < c.total >= c.active and c.kept in {
+        share(c.full, c.active, c.total, rounding) for rounding in ("half-up", "half-even")
+    }
+
+
+_BASES: tuple[tuple[str, Callable[[Calculation], bool]], ...] = (
+    ("voided", lambda c: c.voided),
+    ("goes-on", lambda c: c.settlement is None),
+    ("nothing", lambda c: c.kept == 0 and c.active == 0),
+    ("whole", lambda c: c.kept == c.full and c.active == c.total),
+    ("unused", lambda c: c.kept == c.full and c.settlement == "full-period"),
+    ("refunded", lambda c: c.kept == 0 and c.settlement == "refund-period"),
+    ("share", _by_time),
+    ("weighted", lambda _: True),
 )
 """Why so much is kept; the first that holds."""
 
@@ -195,27 +203,25 @@ def adjustment(told: Adjustment, agreement: Activated) -> str:
 def _adjustment(told: Adjustment, currency: str, interval: Duration) -> str:
     """The same by what it depends on alone: an agreement may be large, and would be kept for as long as its words."""
     c, moved = told.calculation, told.amount.gross
-    keys = [f"basis/{_first(_BASES, told)}"]
+    keys = [f"basis/{_basis(c)}"]
     keys += [f"note/{key}" for key, holds in _NOTES if holds(told, c)]
     keys += [f"moved/{_first(_MOVES, told)}"]
     amounts = {
-        "full": c.full,
-        "billed": c.billed,
-        "kept": c.kept,
-        "others": c.credited_by_others,
-        "given": abs(c.given),
         "moved": abs(moved),
         "back": told.refundable,
         "off": moved - told.refundable,
         "tax": abs(told.amount.tax),
     }
     words = TEMPLATES[c.language]
-    sentence = " ".join(words[key] for key in keys).replace("{price}", _price(c, interval))
-    blanks = {name for _, name, _, _ in Formatter().parse(sentence) if name}
-    values = {name: money(c.language, units, currency) for name, units in amounts.items() if name in blanks}
-    sentence = sentence.format_map({**values, "period": _period(c), "span": _span(c)})
-    sentence = sentence[0].upper() + sentence[1:]
+    sentence = _filled(" ".join(words[key] for key in keys), c, currency, interval, amounts)
     return f"{words['opening/moved']} {sentence}" if told.cause == "moved" else sentence
+
+
+def kept(told: Calculation, agreement: Activated) -> str:
+    """How a charge comes to what is kept of it, whether or not anything is moved for it."""
+    key = _basis(told)
+    basis = TEMPLATES[told.language][f"basis/{'whole' if key == 'goes-on' else key}"]
+    return _filled(basis.rstrip(":;"), told, agreement.currency, agreement.interval, {}).rstrip(".") + "."
 
 
 def status(language: Language, name: StatusName, end: End, agreement: Activated, lines: Sequence[str] = ()) -> str:
@@ -278,6 +284,17 @@ def _clock(language: Language, at: time) -> str:
     return written
 
 
+def period(language: Language, days: Period) -> str:
+    """The name of a period: its month where it is just that, its day, or its first and last day."""
+    locale, start, last = _LOCALES[language], days.start, days.end - DAY
+    if start.day == 1 and Duration(months=1).after(start) == days.end:
+        return format_skeleton("yMMMM", start, locale=locale)
+    if start >= last:
+        return day(language, start)
+    first = format_skeleton("MMMMd", start, locale=locale) if start.year == last.year else day(language, start)
+    return TEMPLATES[language]["period"].format_map({"first": first, "last": day(language, last)})
+
+
 @lru_cache(maxsize=512)
 def _pattern(language: Language, currency: str) -> NumberPattern:
     """How amounts of a currency are written: the symbol last in Danish, and where it is ours; else first."""
@@ -288,15 +305,29 @@ def _pattern(language: Language, currency: str) -> NumberPattern:
     return parse_pattern(f"'{symbol}' {number}" if symbol[-1].isalpha() else f"'{symbol}'{number}")
 
 
+def _filled(template: str, c: Calculation, currency: str, interval: Duration, amounts: Mapping[str, int]) -> str:
+    """A sentence with the numbers of a calculation, and other amounts by name, in its blanks."""
+    amounts = {
+        **amounts,
+        "full": c.full,
+        "billed": c.billed,
+        "kept": c.kept,
+        "others": c.credited_by_others,
+        "given": abs(c.given),
+    }
+    sentence = template.replace("{price}", _price(c, interval))
+    blanks = {name for _, name, _, _ in Formatter().parse(sentence) if name}
+    values = {name: money(c.language, units, currency) for name, units in amounts.items() if name in blanks}
+    sentence = sentence.format_map({**values, "period": _period(c), "span": _span(c)})
+    return sentence[0].upper() + sentence[1:]
+
+
+def _basis(c: Calculation) -> str:
+    return next(key for key, holds in _BASES if holds(c))
+
+
 def _first(table: _Table, told: Adjustment) -> str:
     return next(key for key, holds in table if holds(told, told.calculation))
-
-
-def _by_time(c: Calculation) -> bool:
-    """Whether the time alone explains what is kept, rounded either way."""
-    return 0 < c.total >= c.active and c.kept in {
-        share(c.full, c.active, c.total, rounding) for rounding in ("half-up", "half-even")
-    }
 
 
 def _shared(c: Calculation) -> bool:
@@ -309,17 +340,7 @@ def _what(language: Language, lines: Sequence[str]) -> str:
 
 
 def _period(c: Calculation) -> str:
-    """The name of a period: its month where it is just that, its day, or its first and last day."""
-    words, locale = TEMPLATES[c.language], _LOCALES[c.language]
-    if c.period is None:
-        return words["period/none"]
-    start, last = c.period.start, c.period.end - DAY
-    if start.day == 1 and Duration(months=1).after(start) == c.period.end:
-        return format_skeleton("yMMMM", start, locale=locale)
-    if start >= last:
-        return day(c.language, start)
-    first = format_skeleton("MMMMd", start, locale=locale) if start.year == last.year else day(c.language, start)
-    return words["period"].format_map({"first": first, "last": day(c.language, last)})
+    return TEMPLATES[c.language]["period/none"] if c.period is None else period(c.language, c.period)
 
 
 def _span(c: Calculation) -> str:

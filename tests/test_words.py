@@ -33,7 +33,7 @@ from service.domain.policy import Language, Policy, Rules, Settlement
 from service.domain.subscription import Adjustment, Calculation, Cause, Subscription
 from service.domain.timeline import timeline
 from service.messages.outcomes import message, rejection, snapshot
-from service.words import TEMPLATES, StatusName, adjustment, day, money, rejected, status, uncancelled, withdrawn
+from service.words import TEMPLATES, StatusName, adjustment, day, kept, money, rejected, status, uncancelled, withdrawn
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 COPENHAGEN = "Europe/Copenhagen"
@@ -94,6 +94,37 @@ def said(language: Language, **other: Any) -> str:  # noqa: ANN401  the fields o
     )
     terms = {name: other[name] for name in ("currency", "interval") if name in other}
     return adjustment(told, agreement(**terms))
+
+
+def explained(language: Language, **other: Any) -> str:  # noqa: ANN401  the fields of a calculation
+    """How the same charge comes to what is kept of it."""
+    names = ("period", "full", "billed", "kept", "given", "credited_by_others")
+    numbers: dict[str, Any] = dict(zip(names, (NOVEMBER, 30000, 30000, 20000, 0, 0), strict=True))
+    shares = {"active": 20, "total": 30, "unit": "day", "settlement": "prorate", "voided": False}
+    return kept(Calculation(**{"language": language, **numbers, **shares, **other}), agreement())
+
+
+@pytest.mark.parametrize(
+    ("told", "english", "danish"),
+    [
+        ({}, "20 of 30 days at 300.00 kr. a month = 200.00 kr.", "20 af 30 dage til 300,00 kr. pr. måned = 200,00 kr."),
+        (
+            {"settlement": None, "kept": 30000, "active": 30},
+            "November 2026 is charged in full: 300.00 kr.",
+            "November 2026 betales fuldt ud: 300,00 kr.",
+        ),
+        ({"kept": 0, "active": 0}, "November 2026 is not charged.", "Du betaler ikke for november 2026."),
+        ({"voided": True}, "The invoice no longer counts.", "Fakturaen gælder ikke længere."),
+        (
+            {"kept": 25000},
+            "20 of 30 days, each at the price in force then = 250.00 kr. of 300.00 kr.",
+            "20 af 30 dage, hver til den pris, der gjaldt da = 250,00 kr. af 300,00 kr.",
+        ),
+    ],
+    ids=["in part", "nothing ends", "not at all", "voided", "at several prices"],
+)
+def test_a_charge_says_how_it_comes_to_what_is_kept(told: dict[str, Any], english: str, danish: str) -> None:
+    assert (explained("en", **told), explained("da", **told)) == (english, danish)
 
 
 DECEMBER_STOPPED: dict[str, Any] = {"period": DECEMBER, "active": 0, "total": 31, "kept": 0}

@@ -325,7 +325,7 @@ def _adjust(
             refundable=refundable,
             cause=cause,
             reverses_adjustment_id=_reversed(earlier, amount),
-            calculation=_calculation(settled, given.gross, draft.language),
+            calculation=calculation(settled, given.gross, draft.language),
             decided_at=now,
         )
         draft.adjustments.append(adjustment)
@@ -389,8 +389,8 @@ def _reversed(earlier: list[Adjustment], amount: Amount) -> str | None:
     return None
 
 
-def _calculation(settled: Settled, given: int, language: Language) -> Calculation:
-    """How a charge came to what is kept of it."""
+def calculation(settled: Settled, given: int, language: Language) -> Calculation:
+    """How a charge came to what is kept of it, to be told in a language; `given` had been adjusted for it before."""
     charge, end = settled.charge, settled.end
     return Calculation(
         language=language,

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from service.domain.decide import Decision, decide
+from service.domain.difference import calculation
 from service.domain.ends import End
 from service.domain.facts import Command, EndWish, Mode, Received
 from service.domain.money import ZERO, Amount
-from service.domain.outcomes import Adjusted, Rejected, RenewalChanged, StatusChanged
+from service.domain.outcomes import Adjusted, RefusalCode, Rejected, RenewalChanged, StatusChanged
 from service.domain.periods import Period, local_date
-from service.domain.policy import Rules
+from service.domain.policy import Language, Rules
 from service.domain.settlement import Settled, Settlement, divisible, settle
-from service.domain.subscription import Subscription
+from service.domain.subscription import Calculation, Subscription
 
 DATELESS: tuple[Mode, ...] = ("immediately", "end-of-period", "end-of-invoiced", "end-of-term", "earliest")
 """The end modes that need no date."""
@@ -31,7 +32,8 @@ _NOBODY = "\0"
 class PreviewedCharge:
     """What would become of a charge: `credited` is what the request would give back of it, negative takes back.
 
-    Offset and refundable are the parts of the credited gross amount, with its sign.
+    Offset and refundable are the parts of the credited gross amount, with its sign. The calculation says how it
+    would come to what is kept.
     """
 
     charge_id: str
@@ -42,13 +44,14 @@ class PreviewedCharge:
     credited: Amount
     offset: int
     refundable: int
+    calculation: Calculation
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What a wish would come to: a refusal with its code and reason, or an end and what follows from it."""
 
-    refusal: tuple[str, str] | None = None
+    refusal: tuple[RefusalCode, str] | None = None
     end: End | None = None
     charges: tuple[PreviewedCharge, ...] = ()
     renewals_stopped: tuple[Period, ...] = ()
@@ -118,14 +121,15 @@ def _preview(decision: Decision, target: Settlement, shown: Iterable[str]) -> Pr
     if refused is not None:
         return Preview(refusal=(refused.code, refused.message))
     charges = [settled for charge_id, settled in target.charges.items() if charge_id in shown]
+    language = decision.subscription.agreement.language or "en"
     return Preview(
         end=next((body.end for body in bodies if isinstance(body, StatusChanged)), target.end),
-        charges=tuple(_charge(settled, _adjusted(decision, settled.charge.charge_id)) for settled in charges),
+        charges=tuple(_charge(settled, _adjusted(decision, settled.charge.charge_id), language) for settled in charges),
         renewals_stopped=_stopped(decision),
     )
 
 
-def _charge(settled: Settled, adjusted: list[Adjusted]) -> PreviewedCharge:
+def _charge(settled: Settled, adjusted: list[Adjusted], language: Language) -> PreviewedCharge:
     return PreviewedCharge(
         charge_id=settled.charge.charge_id,
         invoice_id=settled.charge.invoice_id,
@@ -135,6 +139,7 @@ def _charge(settled: Settled, adjusted: list[Adjusted]) -> PreviewedCharge:
         credited=sum((body.adjustment.amount for body in adjusted), ZERO),
         offset=sum(body.adjustment.offset for body in adjusted),
         refundable=sum(body.adjustment.refundable for body in adjusted),
+        calculation=calculation(settled, 0, language),
     )
 
 

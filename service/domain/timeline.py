@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Literal, TypeAlias
 
@@ -63,6 +63,19 @@ class Timeline:
     adjustments: tuple[tuple[Adjustment, bool], ...]
     entries: tuple[Entry, ...]
 
+    @property
+    def revocable_until(self) -> datetime | None:
+        """Until when the cancellation of the whole can be taken back or moved; None where there is none, or no more."""
+        return self.end.access_ends_at if self.end is not None and self.status == "ending" else None
+
+    def told_in(self, language: Language) -> Timeline:
+        """The same in another language, whatever the customer was written to in."""
+        adjustments = tuple(
+            (replace(adjustment, calculation=replace(adjustment.calculation, language=language)), settled)
+            for adjustment, settled in self.adjustments
+        )
+        return replace(self, language=language, adjustments=adjustments)
+
 
 def timeline(subscription: Subscription, now: datetime, rules: Rules, target: Settlement | None = None) -> Timeline:
     """Draws the timeline up as of an instant; `target` is what the rule says by then, where that is known already."""
@@ -81,6 +94,12 @@ def timeline(subscription: Subscription, now: datetime, rules: Rules, target: Se
         adjustments=_adjustments(subscription),
         entries=tuple(sorted(subscription.entries, key=lambda entry: (entry.time, entry.recorded_at))),
     )
+
+
+def standing(subscription: Subscription, now: datetime, rules: Rules) -> tuple[Status, End | None]:
+    """The status and the end alone, for a list of many."""
+    end = subscription.ends(rules).whole
+    return _status(subscription, end, now), end
 
 
 def _status(subscription: Subscription, end: End | None, now: datetime) -> Status:

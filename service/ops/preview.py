@@ -14,10 +14,12 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from service.domain.facts import Activated
+from service.domain.facts import Activated, EndWish
 from service.domain.money import decimal
 from service.domain.periods import Period
+from service.domain.policy import Rules
 from service.domain.preview import Preview, PreviewedCharge, modes, preview
+from service.domain.subscription import Subscription
 from service.settings import Settings
 from service.store import policies, subscriptions
 from service.store.subscriptions import Key
@@ -25,11 +27,12 @@ from service.store.subscriptions import Key
 
 @dataclass(frozen=True, slots=True)
 class Previewed:
-    """The previews of one subscription, with the agreement whose money and zone they are in."""
+    """The previews of one subscription, each with its wish, and the agreement whose money and zone they are in."""
 
     key: Key
     agreement: Activated
     previews: Mapping[str, Preview]
+    wishes: Mapping[str, EndWish]
 
 
 async def read(settings: Settings, key: Key, day: date | None, now: datetime) -> Previewed | None:
@@ -41,7 +44,18 @@ async def read(settings: Settings, key: Key, day: date | None, now: datetime) ->
             rules = settings.rules((await policies.read(connection, [key[0]])).get(key[0], ()))
     finally:
         await connection.close()
-    return None if found is None else Previewed(key, found.agreement, preview(found, modes(day), now, rules))
+    return None if found is None else previewed(found, day, now, rules)
+
+
+def previewed(subscription: Subscription, day: date | None, now: datetime, rules: Rules) -> Previewed:
+    """Every end mode of a subscription, and an end on `day`."""
+    commands = modes(day)
+    return Previewed(
+        key=(subscription.tenant_id, subscription.subscription_id),
+        agreement=subscription.agreement,
+        previews=preview(subscription, commands, now, rules),
+        wishes={name: command.end for name, command in commands.items() if command.end is not None},
+    )
 
 
 def draw(previewed: Previewed) -> RenderableType:

@@ -20,6 +20,12 @@ def previewed(life: Life, at: str = NOON, day: date | None = DAY) -> dict[str, P
     return preview(life.subscription, modes(day), life.instant(at), life.rules)
 
 
+def test_a_charge_says_how_it_would_come_to_what_is_kept() -> None:
+    november = previewed(paid_november(), day=DAY)["on-date"].charges[0]
+    calculated = november.calculation
+    assert (calculated.active, calculated.total, calculated.kept, calculated.given) == (20, 30, 20000, 0)
+
+
 def quiet_november() -> Life:
     return Life("2026-11-01", activated_at="2026-10-20 12:00")
 

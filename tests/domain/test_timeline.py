@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service.domain.policy import Policy
-from service.domain.timeline import Timeline, timeline
+from service.domain.timeline import Timeline, standing, timeline
 from tests.domain.examples import END_OF_PERIOD, Item, Life, on, paid_november
 
 
@@ -34,6 +34,32 @@ def test_it_is_ending_until_the_instant_it_ends(at: str, status: str) -> None:
     life = paid_november()
     life.cancel("2026-11-12 09:00", on("2026-11-21"))
     assert shown(life, at).status == status
+
+
+@pytest.mark.parametrize(
+    ("at", "until"),
+    [
+        ("2026-11-11 10:00", "2026-11-21 00:00:00"),
+        ("2026-11-20 23:59:59", "2026-11-21 00:00:00"),
+        ("2026-11-21 00:00:00", None),
+    ],
+)
+def test_it_can_be_taken_back_until_the_instant_it_ends(at: str, until: str | None) -> None:
+    life = paid_november()
+    assert shown(life, "2026-11-11 10:00").revocable_until is None
+    life.cancel("2026-11-11 09:00", on("2026-11-21"))
+    assert shown(life, at).revocable_until == (None if until is None else life.instant(until))
+    assert standing(life.subscription, life.instant(at), life.rules) == (shown(life, at).status, shown(life, at).end)
+
+
+def test_it_is_told_in_another_language_with_every_adjustment_and_nothing_else_changed() -> None:
+    life = paid_november()
+    life.cancel("2026-11-11 09:00", on("2026-11-21"))
+    english = shown(life, "2026-11-12 10:00")
+    danish = english.told_in("da")
+    assert (english.language, danish.language) == ("en", "da")
+    assert [adjustment.calculation.language for adjustment, _ in danish.adjustments] == ["da"]
+    assert danish.told_in("en") == english
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,100 @@
+"""The pages as JSON, with their OpenAPI document."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, TypeAlias
+
+import structlog
+from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from service.domain.policy import Language
+from service.settings import Topics
+from service.web.documents import (
+    PreviewDocument,
+    Problem,
+    SearchDocument,
+    TimelineDocument,
+    preview_document,
+    search_document,
+    timeline_document,
+)
+from service.web.reading import Reader, Shown
+from service.web.view import options
+
+log = structlog.get_logger(__name__)
+
+_LONGEST = 255
+Responses: TypeAlias = dict[int | str, dict[str, Any]]
+
+Tenant = Annotated[str, Query(max_length=_LONGEST, description="The tenant it belongs to.")]
+SubscriptionId = Annotated[str, Query(max_length=_LONGEST, description="The id of the subscription.")]
+Text = Annotated[
+    str,
+    Query(min_length=1, max_length=_LONGEST, description="What the id of the subscription or customer begins with."),
+]
+Told = Annotated[
+    Language | None, Query(description="The language of sentences; by default the one the customer is written to in.")
+]
+Day = Annotated[date | None, Query(description="An end date as well: the first day not active.")]
+
+_MISSING: Responses = {404: {"model": Problem, "description": "No such subscription is known."}}
+_FAILED: Responses = {500: {"model": Problem, "description": "A fault of the service; its log says which."}}
+_UNAVAILABLE: Responses = {503: {"model": Problem, "description": "The database does not answer; try again."}}
+
+
+def api(reader: Reader, topics: Topics, outages: tuple[type[Exception], ...]) -> FastAPI:
+    """The API, to be mounted under `/api`; ids are parameters and not parts of a path, for they may hold any text."""
+    app = FastAPI(
+        title="Subscription cancellation",
+        version="1",
+        description="The timelines of subscriptions, and what each way to end them would come to. Changes nothing.",
+        servers=[{"url": "/api"}],
+        root_path_in_servers=False,
+        docs_url=None,  # its page loads scripts from elsewhere
+        redoc_url=None,
+    )
+    for outage in outages:
+        app.add_exception_handler(outage, _unavailable)
+    app.add_exception_handler(Exception, _failed)
+
+    @app.get("/subscriptions", responses=_UNAVAILABLE, operation_id="search")
+    async def search(q: Text, tenant_id: Tenant = "default") -> SearchDocument:
+        """Subscriptions whose id, or whose customer's id, begins with a text: the first twenty."""
+        return search_document(await reader.search(tenant_id, q))
+
+    @app.get("/timeline", responses=_MISSING | _FAILED | _UNAVAILABLE, operation_id="timeline")
+    async def timeline(
+        subscription_id: SubscriptionId, tenant_id: Tenant = "default", language: Told = None
+    ) -> TimelineDocument:
+        """The timeline of a subscription as of now."""
+        return timeline_document(_known(await reader.show((tenant_id, subscription_id))), language)
+
+    @app.get("/preview", responses=_MISSING | _FAILED | _UNAVAILABLE, operation_id="preview")
+    async def preview(
+        subscription_id: SubscriptionId, tenant_id: Tenant = "default", language: Told = None, date: Day = None
+    ) -> PreviewDocument:
+        """What each way to end a subscription would come to now, and the event that would ask for it."""
+        found = _known(await reader.show((tenant_id, subscription_id), date))
+        if found.previewed is None:
+            raise HTTPException(500, "the preview has failed; the log of the service says why")
+        told = options(found.previewed, topics, found.now, language or found.timeline.language)
+        return preview_document(found.previewed, found.now, told)
+
+    return app
+
+
+def _known(found: Shown | None) -> Shown:
+    if found is None:
+        raise HTTPException(404, "no such subscription is known")
+    return found
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    log.error("page-failed", path=request.url.path, exc_info=error)
+    return JSONResponse({"detail": "a fault of the service; its log says which"}, status_code=500)
+
+
+async def _unavailable(_: Request, __: Exception) -> Response:
+    return JSONResponse({"detail": "the database does not answer"}, status_code=503, headers={"Retry-After": "5"})
