@@ -14,6 +14,7 @@ from service.settings import Settings, Topics
 from service.store.policies import Policies
 from service.store.records import Incoming
 from service.store.subscriptions import Key, Parked
+from tests.lives import Event
 
 DEAD = Topics.model_construct().cancellation_dead_letter
 Data = dict[str, Any]
@@ -95,3 +96,9 @@ class Player:
                     "payload": json.loads(record.value or b"null"),
                 }
             )
+
+
+def sent(event: Event) -> tuple[str, Data, Data]:
+    """An event of a life as a player takes it."""
+    attributes = {"specversion": "1.0", "id": event.id, "source": event.source, "type": event.type, "time": event.time}
+    return event.topic, {f"ce_{name}": value for name, value in attributes.items()}, event.data

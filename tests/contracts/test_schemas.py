@@ -23,8 +23,8 @@ from service.messages.inputs import INPUTS
 from service.messages.outcomes import OUTCOMES
 from service.schemas import asyncapi, events, files
 from service.store.records import Incoming
-from tests.contracts.playing import DEAD, Player
-from tests.lives import Event, life
+from tests.contracts.playing import DEAD, Player, sent
+from tests.lives import life
 
 TYPES = (*INPUTS, *OUTCOMES)
 EXAMPLES = {name: events.examples(files.FOLDER, name) for name in TYPES}
@@ -112,7 +112,7 @@ def test_the_outcomes_of_200_random_lives_are_as_their_schemas_say() -> None:
     for seed in range(200):
         told = life(seed)
         player = Player()
-        player.play(sorted(map(_sent, [*told.lifecycle, *told.commands]), key=lambda event: event[1]["ce_time"]))
+        player.play(sorted(map(sent, [*told.lifecycle, *told.commands]), key=lambda event: event[1]["ce_time"]))
         player.end_all()
         for record in player.published:
             assert record["topic"] != DEAD
@@ -123,11 +123,6 @@ def test_the_outcomes_of_200_random_lives_are_as_their_schemas_say() -> None:
             found += faults(event.type, event.data)
     assert not found
     assert seen.keys() == OUTCOMES.keys()
-
-
-def _sent(event: Event) -> tuple[str, dict[str, str], dict[str, Any]]:
-    attributes = {"id": event.id, "source": event.source, "type": event.type, "time": event.time}
-    return event.topic, {f"ce_{k}": v for k, v in {"specversion": "1.0", **attributes}.items()}, event.data
 
 
 # What a schema takes of a single value, the decoder takes, but for what no pattern can know.
