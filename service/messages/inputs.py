@@ -36,11 +36,11 @@ from service.messages.notation import (
     A_ZONE,
     AN_INSTANT,
     CURRENCY,
-    DATE,
     DURATION,
-    INSTANT,
+    GIVEN_DATE,
+    GIVEN_INSTANT,
+    GIVEN_MOMENT,
     INTERVAL,
-    MOMENT,
     ZONE,
     written,
 )
@@ -119,16 +119,16 @@ Day: TypeAlias = Annotated[
     date,
     Field(strict=False, ge=FIRST_DAY, le=LAST_DAY),
     BeforeValidator(_written_as(r"[0-9-]{10}")),
-    written(A_DATE, pattern=DATE),
+    written(A_DATE, pattern=GIVEN_DATE),
 ]
 Instant: TypeAlias = Annotated[
     AwareDatetime,
     Field(strict=False, ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
     BeforeValidator(_written_as(r"[0-9-]{10}[Tt ].+")),
-    written(AN_INSTANT, pattern=INSTANT),
+    written(AN_INSTANT, pattern=GIVEN_INSTANT),
 ]
 Moment: TypeAlias = Annotated[
-    Instant | Day, Field(union_mode="left_to_right"), WithJsonSchema({"type": "string", "pattern": MOMENT})
+    Instant | Day, Field(union_mode="left_to_right"), WithJsonSchema({"type": "string", "pattern": GIVEN_MOMENT})
 ]
 Zone: TypeAlias = Annotated[str, Field(max_length=64), AfterValidator(_known_zone), written(A_ZONE, pattern=ZONE)]
 CurrencyCode: TypeAlias = Annotated[str, Field(pattern=CURRENCY), AfterValidator(_known_currency), written(A_CURRENCY)]
@@ -171,9 +171,9 @@ class Period(_Model):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "if": {"properties": {"start": {"pattern": DATE}}},
-            "then": {"properties": {"end": {"pattern": DATE}}},
-            "else": {"properties": {"end": {"pattern": INSTANT}}},
+            "if": {"properties": {"start": {"pattern": GIVEN_DATE}}},
+            "then": {"properties": {"end": {"pattern": GIVEN_DATE}}},
+            "else": {"properties": {"end": {"pattern": GIVEN_INSTANT}}},
         }
     )
 

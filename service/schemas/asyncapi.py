@@ -12,7 +12,7 @@ from typing import Any
 from service import topics
 from service.messages.envelope import CARRIED
 from service.messages.inputs import INPUTS, LONGEST_ID, LONGEST_TRACE
-from service.messages.notation import INSTANT
+from service.messages.notation import GIVEN_INSTANT, INSTANT
 from service.messages.outcomes import OUTCOMES
 from service.schemas.events import file_name
 from service.settings import Settings, Topics
@@ -158,7 +158,7 @@ def _headers(name: str) -> Node:
     }
     asked = ["ce_specversion", "ce_id", "ce_source", "ce_type"]
     time = _text("An RFC 3339 instant: when it happened, or when the customer asked; without it, the record's own.")
-    given["ce_time"] = {**time, "format": "date-time", "pattern": INSTANT}
+    given["ce_time"] = {**time, "format": "date-time", "pattern": INSTANT if name in OUTCOMES else GIVEN_INSTANT}
     if name in OUTCOMES:
         given["ce_source"] = {"type": "string", "const": "subscription-cancellation"}
         given["ce_time"]["description"] = "An RFC 3339 instant: when it was decided."
@@ -183,7 +183,7 @@ def _structured(channel: str) -> Node:
         "id": _text("Names the event, together with its source.", LONGEST_ID),
         "source": _text("Who sends it.", LONGEST_ID),
         "type": {"type": "string", "enum": types, "description": "Says which schema the data has."},
-        "time": {**_text("When it happened."), "format": "date-time", "pattern": INSTANT},
+        "time": {**_text("When it happened."), "format": "date-time", "pattern": GIVEN_INSTANT},
         **traces,
         "data": {"type": "object", "anyOf": [{"$ref": f"events/{file_name(name)}"} for name in types]},
     }

@@ -24,6 +24,7 @@ from service.messages.outcomes import OUTCOMES
 from service.schemas import asyncapi, events, files
 from service.store.records import Incoming
 from tests.contracts.playing import DEAD, Player, sent
+from tests.fuzz.mutations import EVENTS, NASTY
 from tests.lives import life
 
 TYPES = (*INPUTS, *OUTCOMES)
@@ -136,21 +137,25 @@ def _taken(kind: Any, text: str) -> bool:  # noqa: ANN401 - a type and what is s
     return True
 
 
-@given(st.from_regex(notation.DATE.replace("$", r"\Z")))
+@given(st.from_regex(notation.GIVEN_DATE.replace("$", r"\Z")))
 def test_a_date_of_the_schemas_shape_is_read_where_the_calendar_has_it(text: str) -> None:
     try:
         day = date.fromisoformat(text)
     except ValueError:
         assert not _taken(inputs.Day, text)
     else:
-        assert _taken(inputs.Day, text) == (inputs.FIRST_DAY <= day <= inputs.LAST_DAY)
+        assert inputs.FIRST_DAY <= day <= inputs.LAST_DAY
+        assert _taken(inputs.Day, text)
 
 
-@given(
-    st.dates(date(1970, 1, 2), date(2199, 12, 30)), st.from_regex(rf"\A{notation.INSTANT.partition('[Tt]')[2][:-1]}\Z")
-)
+_TIME = st.from_regex(rf"\A{notation.GIVEN_INSTANT.partition('[Tt]')[2][:-1]}\Z")
+
+
+@given(st.dates(date(1970, 1, 2), date(2199, 12, 30)), _TIME)
 def test_an_instant_of_the_schemas_shape_is_read(day: date, time: str) -> None:
-    assert _taken(inputs.Instant, f"{day.isoformat()}T{time}")
+    text = f"{day.isoformat()}T{time}"
+    assert re.fullmatch(notation.GIVEN_INSTANT, text)
+    assert _taken(inputs.Instant, text)
 
 
 _NUMBER = st.none() | st.integers(0, 9999)
@@ -233,6 +238,65 @@ def test_schema_and_decoder_are_of_one_mind(name: str, data: dict[str, Any], *, 
         assert not taken
     else:
         assert taken
+
+
+KNOWN_TO_THE_DECODER_ONLY = re.compile(
+    "a period ends after it starts|have the same charge_id"  # a schema compares no two values
+    "|is not an ISO 4217 currency code|there is no time zone"  # nor does it list them
+    "|day value is outside expected range|longer than 100 years"
+    "|Input should be (less|greater) than"  # an instant near the edge, by its offset
+    "|valid integer"  # to a schema, 1.0 is one
+)
+TAKEN_ALL_THE_SAME = re.compile(r"[0-9-]{10} .*")
+"""An instant with a space for its T, which RFC 3339 lets its readers allow."""
+
+
+def test_schema_and_decoder_differ_over_nasty_values_only_as_is_known() -> None:
+    compared = 0
+    for name, event, value in _spoilt():
+        why = _refusal(name, event)
+        if VALIDATORS[name].is_valid(event):
+            assert why is None or KNOWN_TO_THE_DECODER_ONLY.search(why), (name, value, why)
+        else:
+            assert why is not None or TAKEN_ALL_THE_SAME.fullmatch(value), (name, value)
+        compared += 1
+    assert compared > 25_000
+
+
+def _refusal(name: str, event: dict[str, Any]) -> str | None:
+    try:
+        INPUTS[name].model_validate_json(json.dumps(event))
+    except ValidationError as error:
+        return str(error)
+    return None
+
+
+def _spoilt() -> Iterator[tuple[str, dict[str, Any], Any]]:
+    """Every event with every value of it, and every field it lacks, replaced with every nasty one."""
+    nasty = [json.loads(text) for text in NASTY if not re.search("NaN|Infinity|ud800|\x00|[0-9]{4000}", text)]
+    for name, events_of_it in EVENTS.items():
+        for event in events_of_it:
+            given = event if name == "cancellation-policy-set" else {"subscription_id": "s", **event}
+            lacking = dict.fromkeys(INPUTS[name].model_fields.keys() - given.keys())
+            for path in _paths({**given, **lacking}):
+                for value in nasty:
+                    yield name, _with(given, path, value), value
+
+
+def _paths(value: Any) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 - any JSON
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in inside:
+        yield (key,)
+        yield from ((key, *path) for path in _paths(each))
+
+
+def _with(node: Any, path: tuple[Any, ...], value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """A copy with the value there."""
+    if not path:
+        return value
+    made = dict(node) if isinstance(node, dict) else list(node)
+    made[path[0]] = _with(made.get(path[0]) if isinstance(made, dict) else made[path[0]], path[1:], value)
+    return made
 
 
 # What is generated is fresh, and the description of the topics fits.
