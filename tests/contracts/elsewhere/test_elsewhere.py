@@ -81,7 +81,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path]:
 
 
 def _uv() -> list[str]:
-    return [sys.executable, "-m", "uv", "tool", "run", "--from"]
+    return [sys.executable, "-m", "uv", "tool", "run", "--python", sys.executable, "--from"]
 
 
 def test_the_reference_parser_finds_no_error_in_the_description(node: tuple[list[str], Path]) -> None:
