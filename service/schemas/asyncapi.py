@@ -154,6 +154,7 @@ def _headers(name: str) -> Node:
         "ce_id": _text("Names the event, together with its source; sending it again does nothing.", LONGEST_ID),
         "ce_source": _text("Who sends it.", LONGEST_ID),
         "ce_type": {"type": "string", "const": name},
+        "ce_subject": _text("The tenant id." if name == _POLICY else "The subscription id."),
         "content-type": {"type": "string", "const": "application/json"},
     }
     asked = ["ce_specversion", "ce_id", "ce_source", "ce_type"]
@@ -162,7 +163,6 @@ def _headers(name: str) -> Node:
     if name in OUTCOMES:
         given["ce_source"] = {"type": "string", "const": "subscription-cancellation"}
         given["ce_time"]["description"] = "An RFC 3339 instant: when it was decided."
-        given["ce_subject"] = _text("The subscription id.")
         given["ce_causationid"] = _text("The id of the event that caused it, or clock.")
         asked += ["ce_time", "ce_subject", "ce_causationid", "content-type"]
     for carried in CARRIED:

@@ -16,7 +16,7 @@ from tests.contracts.compatibility import faults
 from tests.fuzz.mutations import EVENTS
 
 Node = dict[str, Any]
-EDITS = 800
+EDITS = 500
 KEYWORDS: dict[str, tuple[Any, ...]] = {
     "type": ("string", "integer", "object", "null", ["string", "null"], ["array", "null"]),
     "enum": ([], ["on-date", "credit"], ["prorate", "day", None]),

@@ -30,9 +30,8 @@ from tests.contracts.elsewhere.maven import fetched
 from tests.contracts.playing import Player, sent
 from tests.lives import life
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("CONTRACTS") != "1", reason="needs node, Java's tools and a schema registry: make contracts"
-)
+if os.environ.get("CONTRACTS") != "1":
+    pytest.skip("needs node, Java's tools and a schema registry: make contracts", allow_module_level=True)
 
 HERE = Path(__file__).parent
 NODE = "24.19.0"
