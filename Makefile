@@ -10,6 +10,8 @@
 #   make fuzz      a million events tampered with, and what became of each (COUNT, SEED)
 #   make bench     how fast, beside the floor and the plain way (ARGS=--quick: only to see that it runs)
 #   make chaos     faults over real processes, and what was lost to them (SHORT=1: a minute; SEED, ONLY, EVENTS)
+#   make contracts  the contract in the hands of others: AsyncAPI's parser, TypeScript, Java, a schema registry
+#   make release-schemas  keeps the schemas of the version in pyproject.toml, for the compatibility gate
 #   make format    rewrites the sources as `check` wants them
 #   make lock      pins what pyproject.toml asks for (UPGRADE=1: the newest of it)
 #   make clean     removes what make made
@@ -22,7 +24,7 @@ COMPILE := $(RUN) uv --quiet pip compile --universal --python-version 3.11 --gen
 DEV := --constraints requirements.txt --extra local --group dev
 UPGRADES := $(if $(filter 1,$(UPGRADE)),--upgrade)
 
-.PHONY: demo test check laws fuzz simulate mutants stories bench chaos format lock clean environment fresh-locks
+.PHONY: demo test check laws fuzz simulate mutants stories bench chaos contracts release-schemas format lock clean environment fresh-locks
 
 demo: environment
 	@$(RUN) service demo $(if $(filter 1,$(KEEP)),--keep)
@@ -66,6 +68,14 @@ bench: environment
 chaos: environment
 	@$(RUN) tests.chaos $(if $(filter 1,$(SHORT)),--short) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) \
 		$(if $(EVENTS),--events $(EVENTS))
+
+# Fetches what it needs; a node and npm on the PATH are used, else come from the package index.
+contracts: environment
+	@CONTRACTS=1 $(RUN) pytest tests/contracts $(ARGS)
+
+# Part of every release; what is kept is never changed again.
+release-schemas: environment
+	@$(RUN) tests.contracts.release
 
 format: environment
 	$(RUN) ruff check --fix

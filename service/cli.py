@@ -14,7 +14,7 @@ import asyncpg
 import typer
 from rich.console import Console
 
-from service import app, schemas, topics
+from service import app, topics
 from service.dead_letters_cli import dead_letters
 from service.demo import stage
 from service.demo.drawing import draw
@@ -27,6 +27,7 @@ from service.ops import adjustments, held
 from service.ops import preview as previewing
 from service.ops.report import report
 from service.ops.verify import Scope
+from service.schemas_cli import schemas
 from service.settings import Settings, Topics
 from service.store import policies, subscriptions
 from service.store.migrate import migrate as apply_migrations
@@ -39,6 +40,7 @@ cli = typer.Typer(
     add_completion=False,
 )
 cli.add_typer(dead_letters, name="dead-letters")
+cli.add_typer(schemas, name="schemas")
 
 
 @cli.command()
@@ -200,21 +202,6 @@ def migrate() -> None:
     settings, _ = settings_or_stop()
     for name in finish(_migrate(settings)):
         typer.echo(f"applied {name}")
-
-
-@cli.command("schemas")
-def write_schemas(
-    *,
-    check: Annotated[bool, typer.Option("--check", help="Only say whether they are fresh.")] = False,
-) -> None:
-    """Write the JSON Schemas of all events to schemas/events."""
-    folder = Path("schemas/events")
-    stale = schemas.stale(folder)
-    if check and stale:
-        stop(f"{len(stale)} files in {folder} are not fresh; run: python -m service schemas")
-    if not check:
-        schemas.write(folder)
-    typer.echo(f"{folder}: {'fresh' if check else 'written'}")
 
 
 async def _local(settings: Settings, names: Topics, data: Path | None, *, only_servers: bool) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from service import words
+from service.domain import facts, policy
 from service.domain import outcomes as domain
 from service.domain.ends import End
 from service.domain.money import decimal
@@ -19,15 +20,50 @@ from service.domain.policy import Language, Proration, Rules
 from service.domain.settlement import Settled
 from service.domain.subscription import Adjustment, Cause, Subscription
 from service.domain.timeline import ShownPrice, Status, Timeline
+from service.messages.notation import (
+    A_CURRENCY,
+    A_DATE,
+    A_DURATION,
+    A_ZONE,
+    AN_INSTANT,
+    CURRENCY,
+    DATE,
+    INSTANT,
+    MOMENT,
+    WRITTEN_DURATION,
+    ZONE,
+    known,
+    written,
+)
 
-Money: TypeAlias = Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]+)?$")]
+Money: TypeAlias = Annotated[
+    str,
+    Field(pattern=r"^-?[0-9]+(\.[0-9]+)?$"),
+    written("A decimal string in the subscription's currency, with that currency's own number of decimals."),
+]
+Day: TypeAlias = Annotated[date, written(A_DATE, pattern=DATE)]
+Instant: TypeAlias = Annotated[AwareDatetime, written(AN_INSTANT, pattern=INSTANT)]
+Moment: TypeAlias = Annotated[date | datetime, WithJsonSchema({"type": "string", "pattern": MOMENT})]
+Count: TypeAlias = Annotated[int, written("", minimum=0)]
+CurrencyCode: TypeAlias = Annotated[str, written(A_CURRENCY, pattern=CURRENCY)]
+Zone: TypeAlias = Annotated[str, written(A_ZONE, pattern=ZONE)]
+DurationText: TypeAlias = Annotated[str, written(A_DURATION, pattern=WRITTEN_DURATION)]
+Mode: TypeAlias = Annotated[str, known(*get_args(facts.Mode))]
+HowSettled: TypeAlias = Annotated[str, known(*get_args(policy.Settlement))]
+Refusal: TypeAlias = Annotated[RefusalCode, known(*get_args(RefusalCode))]
+Why: TypeAlias = Annotated[Cause, known(*get_args(Cause))]
 Value = TypeVar("Value")
 Maybe: TypeAlias = Annotated[Value | None, Field(exclude_if=lambda value: value is None)]
 """A field that is left out when it has no value."""
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, from_attributes=True)
+    model_config = ConfigDict(
+        frozen=True,
+        from_attributes=True,
+        use_attribute_docstrings=True,
+        json_schema_serialization_defaults_required=True,
+    )
 
 
 class Outcome(_Model):
@@ -37,101 +73,152 @@ class Outcome(_Model):
     """
 
     tenant_id: str
+    """The merchant that the subscription is with."""
     subscription_id: str
+    """The subscription this is about."""
     customer_id: str | None
+    """The customer who has the subscription; null where the subscription is not known."""
     cancellation_id: str | None
-    sequence: int
+    """The cancellation that led to this; null where there is none."""
+    sequence: Count
+    """Counts 1, 2, 3 … per subscription over all topics; 0 where no subscription is known."""
 
 
 class Period(_Model):
     """Local dates `[start, end)`, the end being the first date outside; by the second, two instants."""
 
-    start: date | datetime
-    end: date | datetime
+    start: Moment
+    """The first day of the period, or the instant at which it begins."""
+    end: Moment
+    """The first day outside the period, or the instant at which it is over."""
 
 
 class Active(_Model):
     """Active days of all days of the period; by the second, seconds of seconds."""
 
-    numerator: int
-    denominator: int
+    numerator: Count
+    """How many days or seconds are active."""
+    denominator: Count
+    """How many days or seconds the whole period has."""
     unit: Proration = "day"
+    """What is counted."""
 
 
 class ChargeChange(_Model):
     """A charge's amount before (as last published, or as planned) and from now on."""
 
     charge_id: str
+    """The charge."""
     invoice_id: str
+    """The invoice that it is on."""
     state: Literal["planned", "issued"]
+    """Whether it was planned only, or issued."""
     amount_before: Money
+    """The whole amount as last published or, if nothing was, as planned or issued."""
     amount_after: Money
+    """The whole amount that the customer owes from now on."""
     tax_before: Maybe[Money] = None
+    """The part of `amount_before` that is tax; left out where no tax was reported."""
     tax_after: Maybe[Money] = None
+    """The part of `amount_after` that is tax; left out where no tax was reported."""
 
 
 class PeriodShortened(Outcome):
     """A billing period ends early."""
 
-    currency: str
+    currency: CurrencyCode
+    """The currency of all amounts."""
     line_ids: list[str]
+    """The lines whose period it is."""
     period: Period
+    """The billing period as it was agreed."""
     shortened_to: Period
-    end_date: date
-    last_active_day: date
+    """What is left of it."""
+    end_date: Day
+    """The first day that is not active."""
+    last_active_day: Day
+    """The last day that is active, the day before `end_date`."""
     active: Active
+    """How much of the period is active from now on."""
     charges: list[ChargeChange]
+    """Each charge concerned, before and from now on."""
 
 
 class PeriodRestored(Outcome):
     """A shortened period is given back, in whole or in part; without an end in force there is no end date."""
 
-    currency: str
+    currency: CurrencyCode
+    """The currency of all amounts."""
     line_ids: list[str]
+    """The lines whose period it is."""
     period: Period
+    """The billing period as it was agreed."""
     restored_to: Period
-    end_date: date | None
-    last_active_day: date | None
+    """What it is from now on; shorter than the period where an end still cuts it."""
+    end_date: Day | None
+    """The first day that is not active; null where no end is in force."""
+    last_active_day: Day | None
+    """The last day that is active; null where no end is in force."""
     active: Active
+    """How much of the period is active from now on."""
     charges: list[ChargeChange]
+    """Each charge concerned, before and from now on."""
 
 
 class RenewalCancelled(Outcome):
     """A renewal does not come; where lines are named, theirs only."""
 
-    currency: str
+    currency: CurrencyCode
+    """The currency of all amounts."""
     line_ids: Maybe[list[str]] = None
+    """The lines concerned, where it is not the whole subscription."""
     renewal: Period
+    """The billing period that does not come."""
     invoice_id: Maybe[str] = None
+    """The invoice that was for it, if one was planned or issued."""
     charges: list[ChargeChange]
+    """Each charge concerned, before and from now on."""
 
 
 class RenewalReinstated(Outcome):
     """A cancelled renewal comes after all; where lines are named, theirs only."""
 
-    currency: str
+    currency: CurrencyCode
+    """The currency of all amounts."""
     line_ids: Maybe[list[str]] = None
+    """The lines concerned, where it is not the whole subscription."""
     renewal: Period
+    """The billing period that comes after all."""
     invoice_id: Maybe[str] = None
+    """The invoice that is for it, if one was planned or issued."""
     charges: list[ChargeChange]
+    """Each charge concerned, before and from now on."""
 
 
 class Settlement(_Model):
     """How much meets the open balance of the invoice, and how much of what was paid can be given back."""
 
     offset: Money
+    """How much of the amount meets the open balance of the invoice."""
     refundable: Money
+    """How much of the amount was paid, and can be given back; as of the decision."""
 
 
 class Calculation(_Model):
     """How the charge came to its amount, for a person to check."""
 
     billed: Money
+    """What was billed for the charge."""
     kept: Money
-    active: int
-    total: int
+    """What the customer owes of it."""
+    active: Count
+    """How many days or seconds are active."""
+    total: Count
+    """How many days or seconds the period has."""
     unit: Proration = "day"
+    """What is counted."""
     text: str
+    """The calculation in words, for the customer."""
 
 
 class CreditAdjustment(Outcome):
@@ -141,33 +228,54 @@ class CreditAdjustment(Outcome):
     """
 
     adjustment_id: str
+    """The id of the adjustment, which the charge that carries it out names as `settles_adjustment_id`."""
     direction: Literal["credit", "debit"]
+    """Whether the amount is given back (credit) or asked for (debit)."""
     amount: Money
+    """The whole amount to credit or debit, without a sign."""
     tax_amount: Money
-    currency: str
+    """The part of the amount that is tax."""
+    currency: CurrencyCode
+    """The currency of all amounts."""
     invoice_id: str | None
+    """The invoice that is put right; null where charges are implied."""
     charge_id: str | None
+    """The charge that is put right; null where charges are implied."""
     line_id: str | None
+    """The line of the price list that the charge is for; null where it names none."""
     period: Period | None
+    """The billing period of the charge; null where it is for none."""
     settlement: Settlement
+    """How the amount is split."""
     reverses_adjustment_id: Maybe[str] = None
-    cause: Cause
+    """The adjustment that this one takes back."""
+    cause: Why
+    """What led to it."""
     calculation: Calculation
+    """How the amount was come by."""
 
 
 class CancellationScheduled(Outcome):
     """The subscription will end (or has ended, for an end in the past)."""
 
     text: str
-
-    requested_end_date: date
-    earliest_permitted_end_date: date
-    end_date: date
-    last_active_day: date
-    access_ends_at: AwareDatetime
-    mode: str
-    settlement: str
+    """The end in words, for the customer."""
+    requested_end_date: Day
+    """The end date that was asked for."""
+    earliest_permitted_end_date: Day
+    """The first end date that notice and binding allow."""
+    end_date: Day
+    """The first day that is not active."""
+    last_active_day: Day
+    """The last day that is active, the day before `end_date`."""
+    access_ends_at: Instant
+    """The exact instant at which access ends."""
+    mode: Mode
+    """How the end was asked for."""
+    settlement: HowSettled
+    """How the period that holds the end is settled."""
     line_ids: Maybe[list[str]] = None
+    """The lines concerned, where it is not the whole subscription."""
 
 
 class CancellationRescheduled(CancellationScheduled):
@@ -178,16 +286,22 @@ class CancellationWithdrawn(Outcome):
     """The cancellation was taken back; all is as if it had not been."""
 
     text: str
+    """The withdrawal in words, for the customer."""
     line_ids: Maybe[list[str]] = None
+    """The lines concerned, where it is not the whole subscription."""
 
 
 class CancellationRejected(Outcome):
     """A command was refused; nothing changed. The text is for the customer, the message for whoever sent it."""
 
     text: str
-    code: RefusalCode
+    """The refusal in words, for the customer."""
+    code: Refusal
+    """Why, for machines."""
     message: str
-    rejected_type: str
+    """Why, for whoever sent the command."""
+    rejected_type: Annotated[str, known("cancellation-requested", "cancellation-moved", "cancellation-revoked")]
+    """The type of the event that was refused."""
 
 
 class SubscriptionEnded(Outcome):
@@ -196,43 +310,61 @@ class SubscriptionEnded(Outcome):
     model_config = ConfigDict(extra="ignore")
 
     text: str
-    end_date: date
-    last_active_day: date
-    access_ends_at: AwareDatetime
-    usage_cutoff: AwareDatetime
+    """The end in words, for the customer."""
+    end_date: Day
+    """The first day that is not active."""
+    last_active_day: Day
+    """The last day that is active, the day before `end_date`."""
+    access_ends_at: Instant
+    """The exact instant at which access ends."""
+    usage_cutoff: Instant
+    """The instant until which usage is billed."""
 
 
 class TimelinePeriod(Period):
     """A billing period and what became of it."""
 
     state: Literal["whole", "shortened", "cancelled"]
-    shortened_to: Maybe[date] = None
+    """Whether it runs whole, ends early or does not come."""
+    shortened_to: Maybe[Day] = None
+    """The first day outside what is left of it."""
 
 
 class TimelinePause(_Model):
     """A pause; open while it has no resume date. It is cut off at the end, and a resume after that is suppressed."""
 
     pause_id: str
-    effective_date: date
-    resume_date: date | None
-    effect: str
+    """The id of the pause."""
+    effective_date: Day
+    """The first day that is paused."""
+    resume_date: Day | None
+    """The first day after the pause; null while it is open."""
+    effect: Annotated[str, known("not-charged", "charged", "extends-period")]
+    """What the pause does to what is charged."""
     state: Literal["in-force", "cut-off", "suppressed"] = "in-force"
+    """Whether it holds, was cut off by the end, or lies after it."""
 
 
 class TimelineLine(_Model):
     """A line of a price list."""
 
     line_id: str
+    """The id of the line."""
     amount: Money
+    """The price of a full billing period."""
     description: Maybe[str] = None
+    """What the line is for, in words."""
 
 
 class TimelinePrice(_Model):
     """A price list and the date it is in force from; suppressed while the subscription ends before that."""
 
-    effective_date: date
+    effective_date: Day
+    """The first day on which the prices hold."""
     lines: list[TimelineLine]
+    """The whole price list."""
     state: Literal["in-force", "suppressed"] = "in-force"
+    """Whether it holds, or is suppressed because the subscription ends before."""
 
 
 class TimelineCharge(_Model):
@@ -243,42 +375,69 @@ class TimelineCharge(_Model):
     """
 
     charge_id: str | None
+    """The charge; null where it is implied."""
     invoice_id: str | None
+    """The invoice that it is on; null where it is implied."""
     line_id: str | None
-    kind: str
+    """The line of the price list that it is for; null where it names none."""
+    kind: Annotated[str, known(*get_args(facts.Kind))]
+    """What the charge is."""
     period: Period | None
+    """The billing period that it is for; null where it is for none."""
     state: Literal["planned", "issued", "voided"]
+    """Whether it was planned only, issued, or voided."""
     amount: Money
+    """The whole amount before any shortening."""
     billed: Money
+    """What was billed for it."""
     kept: Money
+    """What the customer owes of it."""
     credited: Money
+    """What this service published as credits, less debits."""
     credited_by_others: Money
+    """What others gave back on it."""
 
 
 class TimelineAdjustment(_Model):
     """A published adjustment: open until the invoicing side reports the charge that carries it out."""
 
     adjustment_id: str
-    sequence: int
+    """The id of the adjustment."""
+    sequence: Count
+    """The number of the outcome that published it."""
     charge_id: str | None
+    """The charge that is put right; null where charges are implied."""
     invoice_id: str | None
+    """The invoice that is put right; null where charges are implied."""
     direction: Literal["credit", "debit"]
+    """Whether the amount is given back (credit) or asked for (debit)."""
     amount: Money
+    """The whole amount, without a sign."""
     tax_amount: Money
-    cause: Cause
+    """The part of the amount that is tax."""
+    cause: Why
+    """What led to it."""
     state: Literal["open", "settled"]
+    """Open until invoicing reports the charge that carries it out."""
     text: str
+    """The calculation in words, for the customer."""
 
 
 class TimelineEntry(_Model):
     """One line of the history: when it happened, and when it was recorded here."""
 
     type: str
+    """The type of the event or outcome."""
     event_id: str
-    time: AwareDatetime
-    recorded_at: AwareDatetime
-    effective_date: Maybe[date] = None
-    refused: Maybe[str] = None
+    """The id of the event that it comes from."""
+    time: Instant
+    """When it happened."""
+    recorded_at: Instant
+    """When it was recorded here."""
+    effective_date: Maybe[Day] = None
+    """The day from which it has effect."""
+    refused: Maybe[Annotated[str, known(*get_args(RefusalCode))]] = None
+    """Why it was refused, if it was."""
 
 
 class TimelineLineEnd(_Model):
@@ -287,24 +446,38 @@ class TimelineLineEnd(_Model):
     model_config = ConfigDict(extra="ignore")
 
     line_id: str
-    end_date: date
-    last_active_day: date
-    access_ends_at: AwareDatetime
-    mode: str
-    settlement: str
+    """The line that ends."""
+    end_date: Day
+    """The first day that is not active."""
+    last_active_day: Day
+    """The last day that is active, the day before `end_date`."""
+    access_ends_at: Instant
+    """The exact instant at which access ends."""
+    mode: Mode
+    """How the end was asked for."""
+    settlement: HowSettled
+    """How the period that holds the end is settled."""
 
 
 class TimelinePolicy(_Model):
     """The merchant's policy that the cancellation in force was decided by; without one, that which is in force."""
 
-    settlement: str
-    proration: str
-    day_of_cancellation: str
-    rounding: str
-    on_early_end: str
-    earliest_backdate_days: int
-    charges: str
-    language: str
+    settlement: HowSettled
+    """How the period that holds the end is settled."""
+    proration: Annotated[str, known(*get_args(Proration))]
+    """What active time is counted in."""
+    day_of_cancellation: Annotated[str, known("active", "free")]
+    """Whether the day on which access ends at once counts as active."""
+    rounding: Annotated[str, known(*get_args(policy.Rounding))]
+    """How a share of an amount is rounded to the currency's minor unit."""
+    on_early_end: Annotated[str, known("move", "refuse")]
+    """Whether an end before the earliest permitted one is moved to it or refused."""
+    earliest_backdate_days: Count
+    """How many days before the day it is asked for an end may lie."""
+    charges: Annotated[str, known("reported", "implied")]
+    """Whether invoicing reports its charges, or they are implied."""
+    language: Annotated[str, known(*get_args(Language))]
+    """What customers are written to in, as an ISO 639-1 code."""
 
 
 class SubscriptionTimeline(Outcome):
@@ -313,24 +486,43 @@ class SubscriptionTimeline(Outcome):
     model_config = ConfigDict(extra="ignore")
 
     status: Status
+    """Where the subscription stands."""
     text: str
-    start_date: date
-    currency: str
-    time_zone: str
-    interval: str
-    end_date: date | None
-    last_active_day: date | None
-    access_ends_at: AwareDatetime | None
-    mode: Maybe[str] = None
-    settlement: Maybe[str] = None
+    """Where the subscription stands, in words, for the customer."""
+    start_date: Day
+    """The first day of the subscription."""
+    currency: CurrencyCode
+    """The currency of all amounts."""
+    time_zone: Zone
+    """The time zone in which its days begin and end."""
+    interval: DurationText
+    """The length of a billing period."""
+    end_date: Day | None
+    """The first day that is not active; null where no end is in force."""
+    last_active_day: Day | None
+    """The last day that is active; null where no end is in force."""
+    access_ends_at: Instant | None
+    """The exact instant at which access ends; null where no end is in force."""
+    mode: Maybe[Mode] = None
+    """How the end was asked for."""
+    settlement: Maybe[HowSettled] = None
+    """How the period that holds the end is settled."""
     policy: TimelinePolicy
+    """The merchant's policy that applies."""
     line_ends: Maybe[list[TimelineLineEnd]] = None
+    """The ends that single lines have of their own."""
     periods: list[TimelinePeriod]
+    """The billing periods worth showing, in order."""
     pauses: list[TimelinePause]
+    """All pauses, in order."""
     prices: list[TimelinePrice]
+    """All price lists, in order."""
     charges: list[TimelineCharge]
+    """All charges."""
     adjustments: list[TimelineAdjustment]
+    """All published adjustments, in order."""
     entries: list[TimelineEntry]
+    """The history, in order of when it happened."""
 
 
 OUTCOMES: dict[str, tuple[str, type[Outcome]]] = {
