@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Literal, TypeAlias
 
 from service.domain.ends import End
@@ -80,6 +81,7 @@ class Timeline:
 def timeline(subscription: Subscription, now: datetime, rules: Rules, target: Settlement | None = None) -> Timeline:
     """Draws the timeline up as of an instant; `target` is what the rule says by then, where that is known already."""
     target, in_force = target or settle(subscription, now, rules), subscription.course.in_force
+    charges = tuple(target.charges.values())
     return Timeline(
         subscription=subscription,
         language=subscription.agreement.language or rules.at(now).language,
@@ -87,10 +89,10 @@ def timeline(subscription: Subscription, now: datetime, rules: Rules, target: Se
         policy=rules.at(in_force[0].last.time if in_force else now),
         end=target.end,
         line_ends=target.line_ends,
-        periods=_periods(subscription, target, now),
+        periods=_periods(subscription, target, charges, now),
         prices=tuple(_price(price, target.end) for price in subscription.price_lists),
         pauses=tuple(_pause(pause, target.end) for pause in subscription.pauses),
-        charges=tuple(target.charges.values()),
+        charges=charges,
         adjustments=_adjustments(subscription),
         entries=tuple(sorted(subscription.entries, key=lambda entry: (entry.time, entry.recorded_at))),
     )
@@ -109,17 +111,18 @@ def _status(subscription: Subscription, end: End | None, now: datetime) -> Statu
     return "active" if subscription.agreement.start_date <= today else "upcoming"
 
 
-def _periods(subscription: Subscription, target: Settlement, now: datetime) -> tuple[ShownPeriod, ...]:
+def _periods(
+    subscription: Subscription, target: Settlement, charges: tuple[Settled, ...], now: datetime
+) -> tuple[ShownPeriod, ...]:
     """The periods worth showing: the current one, those that charges or renewals are for, those the end touches."""
     agreement, end = subscription.agreement, target.end
     touched = {period for period, _ in (*target.cuts, *target.stopped)}
-    reported = {charge_id for charge_id, charge in subscription.charges.items() if charge.kind == "recurring"}
-    windows = {s.window for s in target.charges.values() if s.charge.charge_id in reported and s.window is not None}
+    windows = {s.window for s in charges if s.window and s.charge.kind == "recurring" and not s.charge.implied}
     today = local_date(now, agreement.time_zone)
     current = subscription.calendar(today).containing(today)
     running = {current} if end is None or current.start < end.end_date else set()
     periods = {*running, *windows, *subscription.renewals, *touched}
-    return tuple(_shown(period, end) for period in sorted(periods))
+    return tuple(_shown(period, end) for period in sorted(periods, key=attrgetter("start", "end")))
 
 
 def _shown(period: Period, end: End | None) -> ShownPeriod:
