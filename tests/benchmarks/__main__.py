@@ -15,11 +15,12 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from service.local import Servers, servers
 from tests.benchmarks import costs, due, facts, latency, relay
@@ -56,8 +57,10 @@ class Bench:
     found: Servers
     model: Model
     size: Size
-    console: Console
-    figures: dict[str, float | str]
+    progress: Progress
+    task: TaskID
+    figures: dict[str, float | str] = field(default_factory=dict)
+    part: str = ""
 
     def figure(self, name: str, values: Sequence[float], digits: int = 0) -> float:
         """Prints and keeps the median of some runs, and how far apart they lay."""
@@ -72,7 +75,7 @@ class Bench:
 
     async def run(self, database: str, kind: str, touched: int, workers: int = 1) -> Result:
         """One run of one kind of worker on its own copy of a database."""
-        self.console.print(f"  {kind} …", style="dim", highlight=False)
+        self.progress.update(self.task, description=f"{self.part}: {kind}")
         async with staged(self.found, database) as stage:
             subscriptions = await stage.count()
             events = await stage.send(stream(subscriptions, touched))
@@ -109,7 +112,7 @@ async def growth(bench: Bench) -> None:
         for _ in range(size.rounds):
             for number, database in databases.items():
                 rates[number].append((await bench.run(database, "service", size.touched)).rate)
-    few, many = median(rates[size.subscriptions]), bench.figure(f"events_per_s_at_{size.many}", rates[size.many])
+    few, many = (bench.figure(f"events_per_s_at_{number}", rates[number]) for number in rates)
     bench.figure("growth_ratio", [many / few], 2)
 
 
@@ -139,14 +142,17 @@ _PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
 
 async def main(size: Size, only: Sequence[str]) -> dict[str, float | str]:
     """Runs the parts one after the other; returns the figures."""
-    console = Console(stderr=True)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # new topics take a moment to find their leaders
+    wanted = [name for name in _PARTS if not only or name in only]
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     async with servers() as found:
-        bench = Bench(found, Model(), size, console, {})
-        for name, part in _PARTS.items():
-            if not only or name in only:
-                console.print(f"{name}", highlight=False)
-                await part(bench)
+        with Progress(*columns, console=Console(stderr=True)) as progress:
+            bench = Bench(found, Model(), size, progress, progress.add_task("", total=len(wanted)))
+            for name in wanted:
+                bench.part = name
+                progress.update(bench.task, description=name)
+                await _PARTS[name](bench)
+                progress.advance(bench.task)
     return bench.figures
 
 

@@ -42,7 +42,8 @@ async def measure(bench: Bench) -> None:
                 await asyncio.sleep(0.1)  # a benchmark may; a count is not free either
             marks.append((time.perf_counter(), waiting))
         await connection.close()
-    moving = [mark for mark in marks if mark[1]]
+    still = [mark for mark in marks if not mark[1]]
+    moving = [*still[-1:], *marks[len(still) :]]
     bench.figure("producer_per_s", [limit])
     rate = bench.figure("relay_per_s", [_rate(moving)])
     bench.figure("relay_ratio", [rate / limit], 2)

@@ -29,6 +29,7 @@ from faststream.kafka.message import KafkaAckableMessage
 from service import app
 from service.consumer import _incoming as incoming
 from service.flow import Flow
+from service.health import Health
 from service.messages.envelope import Headers
 from service.retry import patiently
 from service.settings import load
@@ -121,7 +122,7 @@ class Floor(Flow):
         return len(published)
 
 
-def per_event(flow: Flow, decided: asyncio.Event) -> KafkaBroker:
+def per_event(flow: Flow, decided: asyncio.Event, health: Health) -> KafkaBroker:
     """One message, one transaction; as many at a time as there are partitions, each partition in order."""
     settings = flow.settings
     broker = KafkaBroker(settings.kafka_bootstrap_servers, allow_auto_create_topics=False, logger=None)
@@ -140,20 +141,28 @@ def per_event(flow: Flow, decided: asyncio.Event) -> KafkaBroker:
             max_workers=_WORKERS,
             parser=_as_it_is,
             decoder=_undecoded,
-            listener=_Logged(),
+            listener=_Logged(health),
         )
         subscriber(receive)
     return broker
 
 
+async def _unwatched(broker: KafkaBroker, _: Health) -> None:
+    await broker.start()
+
+
 class _Logged(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
     """Says when consuming begins, as the service does."""
+
+    def __init__(self, health: Health) -> None:
+        self._health = health
 
     async def on_partitions_revoked(self, revoked: object) -> None:
         """Nothing to hand over."""
 
     async def on_partitions_assigned(self, assigned: object) -> None:
         """From here on the time counts."""
+        self._health.joined = True
         structlog.get_logger().info("partitions-assigned", partitions=str(assigned))
 
 
@@ -186,6 +195,7 @@ def main(kind: str) -> None:
         else:
             settings = settings.model_copy(update={"database_connections": _WORKERS + 2})
             stack.enter_context(patch.object(app, "broker_for", per_event))
+            stack.enter_context(patch.object(app, "start", _unwatched))
         uvloop.run(app.run(settings, topics, lambda _: None))
 
 
