@@ -9,6 +9,7 @@
 #   make stories   the stories of the tests as a table for people who do not read Python
 #   make fuzz      a million events tampered with, and what became of each (COUNT, SEED)
 #   make bench     how fast, beside the floor and the plain way (ARGS=--quick: only to see that it runs)
+#   make bench-big the same on ten million subscriptions
 #   make chaos     faults over real processes, and what was lost to them (SHORT=1: a minute; SEED, ONLY, EVENTS)
 #   make contracts  the contract in the hands of others: AsyncAPI's parser, TypeScript, Java, a schema registry
 #   make release-schemas  keeps the schemas of the version in pyproject.toml, for the compatibility gate
@@ -24,7 +25,7 @@ COMPILE := $(RUN) uv --quiet pip compile --universal --python-version 3.11 --gen
 DEV := --constraints requirements.txt --extra local --group dev
 UPGRADES := $(if $(filter 1,$(UPGRADE)),--upgrade)
 
-.PHONY: demo test check laws fuzz simulate mutants stories bench chaos contracts release-schemas format lock clean environment fresh-locks
+.PHONY: demo test check laws fuzz simulate mutants stories bench bench-big chaos contracts release-schemas format lock clean environment fresh-locks
 
 demo: environment
 	@$(RUN) service demo $(if $(filter 1,$(KEEP)),--keep)
@@ -62,7 +63,12 @@ fuzz: environment
 # What stands of the figures; each is printed as a line of its own.
 bench: environment
 	@$(RUN) tests.benchmarks.domain
+	@PLAN_ROWS=1000000 $(RUN) pytest -q tests/flow/test_plans.py
 	@$(RUN) tests.benchmarks $(ARGS)
+
+# The same stream on ten million subscriptions: some 30 GB of disk, half an hour.
+bench-big: environment
+	@$(RUN) tests.benchmarks --big --only growth $(ARGS)
 
 # Every fault in turn, an hour and a half; the outages of ten minutes only when asked for by name (ONLY).
 chaos: environment

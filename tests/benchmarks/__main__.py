@@ -1,10 +1,10 @@
 """`make bench`: how fast, next to what the machine could do at best and to the plain way of doing it.
 
-    python -m tests.benchmarks [--quick] [--big] [--only NAME ...]
+    python -m tests.benchmarks [--quick] [--big] [--keep] [--only NAME ...]
 
 All runs of one comparison are interleaved, and a figure is the median of its runs with their spread.
 The absolute figures move with the machine; the ratios, taken side by side, do not. Prints
-`name: value` lines and keeps them in `.cache/bench.json`.
+`name: value` lines, keeps them in `.cache/bench.json` and draws `.cache/bench.svg`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from service.local import Servers, servers
-from tests.benchmarks import costs, due, facts, latency, relay
+from tests.benchmarks import capacity, costs, due, facts, latency, plot, relay
+from tests.benchmarks.capacity import FIGURES
 from tests.benchmarks.stage import Result, preloaded, staged
 from tests.benchmarks.workload import Model, stream
 
@@ -113,7 +114,7 @@ async def growth(bench: Bench) -> None:
             for number, database in databases.items():
                 rates[number].append((await bench.run(database, "service", size.touched)).rate)
     few, many = (bench.figure(f"events_per_s_at_{number}", rates[number]) for number in rates)
-    bench.figure("growth_ratio", [many / few], 2)
+    bench.figure("growth_ratio" if size.many == Size().many else f"growth_ratio_at_{size.many}", [many / few], 2)
 
 
 async def memory(bench: Bench) -> None:
@@ -156,12 +157,24 @@ async def main(size: Size, only: Sequence[str]) -> dict[str, float | str]:
     return bench.figures
 
 
+def keep(figures: dict[str, float | str], path: Path) -> None:
+    """Keeps figures beside those of other parts that are there already."""
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({**before, **figures}, indent=2) + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="only to see that it runs")
     parser.add_argument("--big", action="store_true", help="growth to ten million subscriptions")
+    parser.add_argument("--keep", action="store_true", help="as what the README and deploy/CAPACITY.md say")
     parser.add_argument("--only", nargs="*", choices=list(_PARTS), default=[])
     chosen = parser.parse_args()
     figures = asyncio.run(main(QUICK if chosen.quick else BIG if chosen.big else Size(), chosen.only))
-    KEPT.parent.mkdir(exist_ok=True)
-    KEPT.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    keep(figures, KEPT)
+    if chosen.keep:
+        keep(figures, FIGURES)
+        capacity.main()
+    if not (chosen.quick or chosen.only or chosen.big) or chosen.keep:
+        plot.main((FIGURES if chosen.keep else KEPT).read_text(encoding="utf-8"), FIGURES if chosen.keep else KEPT)
