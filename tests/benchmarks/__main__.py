@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from service.local import Servers, servers
-from tests.benchmarks import capacity, costs, due, facts, latency, plot, relay
+from tests.benchmarks import capacity, costs, due, facts, latency, plot, relay, report
 from tests.benchmarks.capacity import FIGURES
 from tests.benchmarks.stage import Result, preloaded, staged
 from tests.benchmarks.workload import Model, stream
@@ -176,5 +176,6 @@ if __name__ == "__main__":
     if chosen.keep:
         keep(figures, FIGURES)
         capacity.main()
+        report.main()
     if not (chosen.quick or chosen.only or chosen.big) or chosen.keep:
         plot.main((FIGURES if chosen.keep else KEPT).read_text(encoding="utf-8"), FIGURES if chosen.keep else KEPT)

@@ -1,4 +1,4 @@
-"""What is said of large installations follows from what was measured."""
+"""What is said of the figures, and of large installations, follows from what was measured."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.benchmarks import report
 from tests.benchmarks.capacity import FIGURES, PAGE, Assumed, Cost, need, page
 
 COST = Cost(
@@ -48,3 +49,22 @@ def test_ten_times_as_many_need_ten_times_as_much() -> None:
 def test_what_costs_twice_needs_twice_the_workers() -> None:
     once, twice = (need(10**9, replace(COST, worker_us=cost), Assumed()) for cost in (1000, 2000))
     assert twice.workers in {2 * once.workers, 2 * once.workers - 1}
+
+
+def test_the_page_of_figures_says_what_was_measured() -> None:
+    assert report.PAGE.read_text(encoding="utf-8") == report.page(json.loads(FIGURES.read_text(encoding="utf-8"))), (
+        "run: python -m tests.benchmarks --keep"
+    )
+
+
+@pytest.mark.parametrize(
+    ("goal", "value", "met"),
+    [
+        (report.Goal("", "", least=10), 10, True),
+        (report.Goal("", "", least=10), 9.9, False),
+        (report.Goal("", "", most=2), 2, True),
+        (report.Goal("", "", most=2), 2.1, False),
+    ],
+)
+def test_a_goal_is_met_or_missed(goal: report.Goal, value: float, *, met: bool) -> None:
+    assert goal.met(value) is met

@@ -1,0 +1,122 @@
+"""The figures as a page: `README.md` beside them, written by `python -m tests.benchmarks --keep`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.benchmarks.capacity import FIGURES
+
+PAGE = FIGURES.with_name("README.md")
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A figure, what it is, and what it is to be at least (or at most)."""
+
+    name: str
+    what: str
+    least: float | None = None
+    most: float | None = None
+    digits: int = 0
+
+    @property
+    def wanted(self) -> str:
+        """The goal as it is read."""
+        if self.least is not None:
+            return f"≥ {self.least:,g}"
+        return "none" if self.most is None else f"≤ {self.most:,g}"
+
+    def met(self, value: float) -> bool:
+        """Whether a value reaches it."""
+        return (self.least is None or value >= self.least) and (self.most is None or value <= self.most)
+
+
+GOALS = (
+    Goal("cancellations_per_s", "commands a second, first consumed to last outcome published, one worker", least=2500),
+    Goal("per_event_ratio", "events a second ÷ those of one transaction an event", least=10, digits=1),
+    Goal("floor_ratio", "events a second ÷ those of the same bytes without a decision", least=0.6, digits=2),
+    Goal("p99_ratio", "p99 from request to last outcome at half load ÷ that without a decision", most=3, digits=2),
+    Goal("growth_ratio", "events a second at 1,000,000 subscriptions ÷ at 10,000", least=0.9, digits=2),
+    Goal("growth_ratio_at_10000000", "the same at 10,000,000", least=0.9, digits=2),
+    Goal("facts_ratio", "cost of an event on a subscription with 9,900 facts ÷ with 10", most=2, digits=1),
+    Goal("due_per_s", "ends a second when 100,000 subscriptions end at the same midnight", least=2000),
+    Goal("due_p99_ratio", "p99 of requests meanwhile ÷ that of a quiet hour", most=2, digits=2),
+    Goal("relay_ratio", "an outbox of 1,000,000 rows drained ÷ what a producer alone does", least=0.8, digits=2),
+    Goal("relay_last_to_first_quarter", "how fast its last quarter goes ÷ its first", least=0.8, digits=2),
+    Goal("rss_mb", "MB of a worker at most, with 500,000 events behind", most=150),
+    Goal("workers_ratio", "two workers ÷ one, on two cores that broker and database need too", digits=2),
+)
+_BESIDE = (
+    ("events_per_s", "events a second"),
+    ("floor_per_s", "events a second without a decision"),
+    ("per_event_per_s", "events a second, one transaction each"),
+    ("cpu_us_per_event", "µs of the worker's processor an event"),
+    ("floor_cpu_us_per_event", "µs without a decision"),
+    ("p50_ms", "ms from request to last outcome, p50"),
+    ("p99_ms", "ms, p99"),
+    ("relay_per_s", "records a second out of a full outbox"),
+)
+
+
+def page(figures: Mapping[str, Any]) -> str:
+    """The whole page, as Markdown."""
+    rows = [
+        f"| `{goal.name}` | {goal.what} | {goal.wanted} "
+        f"| {figures[goal.name]:,.{goal.digits}f} | {_word(goal, figures[goal.name])} |"
+        for goal in GOALS
+        if goal.name in figures
+    ]
+    beside = [f"| `{name}` | {what} | {figures[name]:,.0f} |" for name, what in _BESIDE]
+    return _TEXT.format(rows="\n".join(rows), beside="\n".join(beside))
+
+
+def main() -> None:
+    """Writes the page."""
+    PAGE.write_text(page(json.loads(FIGURES.read_text(encoding="utf-8"))), encoding="utf-8")
+    print(PAGE)
+
+
+def _word(goal: Goal, value: float) -> str:
+    if goal.wanted == "none":
+        return ""
+    return "met" if goal.met(value) else "**missed**"
+
+
+_TEXT = """\
+<!-- Written by python -m tests.benchmarks --keep; edit report.py instead. -->
+# How fast
+
+`make bench` measures all of this on the embedded servers; every figure is the median of interleaved runs. Absolute
+figures move with the machine (here two cores, shared by worker, broker, database and load); the ratios, taken side by
+side in one run, do not.
+
+![The figures as a picture](figures.svg)
+
+| figure | what | goal | measured | |
+|---|---|---|---|---|
+{rows}
+
+| beside them | | |
+|---|---|---|
+{beside}
+
+The workload is described in [workload.py](workload.py): subscriptions with half a year behind them, then cancellations,
+moves, revokes, renewals and invoices that race them. *Without a decision* is the floor: the same bytes consumed, the
+same rows locked, read and written in the same batches, the same bytes produced ([workers.py](workers.py)). *One
+transaction each* is the same domain behind a subscriber that takes one event at a time, with the best concurrency it
+can have.
+
+## What is missed, and why
+
+* **floor_ratio** and with it **cancellations_per_s**: what is beyond the floor is spent deciding, and writing five
+  outcomes. There is no hot spot left: the decision is the largest part (a settlement, its difference, the laws checked), then the snapshot of
+  the timeline (a third of what is decided), the outcomes and their words, reading and writing the state. What would
+  close it: the snapshot drawn by the relay once for several events instead of once a batch, outcomes written without
+  validating them once more, or the domain compiled. Each makes the code harder to hold in mind for a part of a factor.
+* **facts_ratio**: nearly all of it is the snapshot, which shows the whole timeline and is megabytes long then, and the
+  state, which is read and written whole. The decision itself stays at a few milliseconds. What would close it: keeping
+  what no end can reach any more in a row of its own, and a snapshot that refers to it.
+"""
