@@ -112,10 +112,10 @@ can have.
 ## What is missed, and why
 
 * **floor_ratio** and with it **cancellations_per_s**: what is beyond the floor is spent deciding, and writing five
-  outcomes. There is no hot spot left: the decision is the largest part (a settlement, its difference, the laws checked), then the snapshot of
-  the timeline (a third of what is decided), the outcomes and their words, reading and writing the state. What would
-  close it: the snapshot drawn by the relay once for several events instead of once a batch, outcomes written without
-  validating them once more, or the domain compiled. Each makes the code harder to hold in mind for a part of a factor.
+  outcomes. There is no hot spot left: the decision is the largest part (a settlement, its difference, the laws
+  checked), then the snapshot of the timeline, then the outcomes and their words, then reading and writing the state.
+  What would close it: snapshots drawn once for several batches, outcomes written without validating them once more, or
+  the domain compiled. Each makes the code harder to hold in mind for a part of a factor.
 * **facts_ratio**: nearly all of it is the snapshot, which shows the whole timeline and is megabytes long then, and the
   state, which is read and written whole. The decision itself stays at a few milliseconds. What would close it: keeping
   what no end can reach any more in a row of its own, and a snapshot that refers to it.
