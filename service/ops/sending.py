@@ -1,0 +1,110 @@
+"""Events that are sent to the service, as any producer would send them: read first as the service will read them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from service.messages.envelope import LARGEST_VALUE, Envelope, Headers, decode
+from service.schemas.asyncapi import topic_of
+from service.settings import Settings, Topics
+
+_JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A record that is to go out; `timestamp` in milliseconds, for an event that says no time of its own."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Headers
+    timestamp: int
+
+    def read(self) -> Envelope:
+        """What the service will make of it.
+
+        Raises:
+            UnreadableError: nothing; the message says why.
+        """
+        return decode(self)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The record for people and programs."""
+        return {
+            "topic": self.topic,
+            "key": self.key.decode(),
+            "headers": {name: (value or b"").decode() for name, value in self.headers},
+            "value": json.loads(self.value),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Who an event is; `time` is when what it says came about, by default when it is sent."""
+
+    source: str
+    id: str
+    type: str
+    time: datetime | None = None
+
+
+def event(topics: Topics, named: Named, data: Mapping[str, Any], now: datetime) -> Event:
+    """An event about a subscription in binary mode."""
+    subscription = str(data.get("subscription_id", ""))
+    attributes = {
+        "ce_specversion": "1.0",
+        "ce_id": named.id,
+        "ce_source": named.source,
+        "ce_type": named.type,
+        "ce_subject": subscription,
+        "content-type": _JSON,
+    }
+    if named.time is not None:
+        attributes["ce_time"] = named.time.astimezone(UTC).isoformat(timespec="milliseconds")
+    headers = [(name, value.encode()) for name, value in attributes.items()]
+    value = json.dumps(data, ensure_ascii=False).encode(errors="surrogatepass")
+    return Event(topics.named(topic_of(named.type)), subscription.encode(), value, headers, _milliseconds(now))
+
+
+@asynccontextmanager
+async def producing(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer of which every record acknowledged is on all replicas in sync, once.
+
+    Raises:
+        KafkaError: there is no Kafka.
+    """
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        enable_idempotence=True,
+        max_request_size=LARGEST_VALUE + 100_000,
+        max_batch_size=262_144,
+        linger_ms=5,
+    )
+    try:
+        await producer.start()
+        yield producer
+    finally:
+        await producer.stop()
+
+
+async def send(settings: Settings, sent: Event) -> None:
+    """Sends one event and waits until Kafka has it.
+
+    Raises:
+        KafkaError: it has not.
+    """
+    async with producing(settings) as producer:
+        await producer.send_and_wait(sent.topic, sent.value, sent.key, headers=list(sent.headers))
+
+
+def _milliseconds(instant: datetime) -> int:
+    return int(instant.timestamp() * 1000)
