@@ -14,7 +14,7 @@ import asyncpg
 import typer
 from rich.console import Console
 
-from service import app, asking_cli, topics
+from service import app, asking_cli, import_cli, topics
 from service.dead_letters_cli import dead_letters
 from service.demo import stage
 from service.demo.drawing import draw
@@ -42,6 +42,7 @@ cli = typer.Typer(
 cli.add_typer(dead_letters, name="dead-letters")
 cli.add_typer(schemas, name="schemas")
 asking_cli.add_to(cli)
+import_cli.add_to(cli)
 
 
 @cli.command()

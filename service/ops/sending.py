@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 
 from service.messages.envelope import LARGEST_VALUE, Envelope, Headers, decode
 from service.schemas.asyncapi import topic_of
@@ -57,9 +58,18 @@ class Named:
     time: datetime | None = None
 
 
+class SendingError(Exception):
+    """Nothing can be sent there; the message says why."""
+
+
 def event(topics: Topics, named: Named, data: Mapping[str, Any], now: datetime) -> Event:
     """An event about a subscription in binary mode."""
-    subscription = str(data.get("subscription_id", ""))
+    value = json.dumps(data, ensure_ascii=False).encode(errors="surrogatepass")
+    return written(topics, named, str(data.get("subscription_id", "")), value, now)
+
+
+def written(topics: Topics, named: Named, subscription: str, value: bytes, now: datetime) -> Event:
+    """An event about a subscription whose data is written already."""
     attributes = {
         "ce_specversion": "1.0",
         "ce_id": named.id,
@@ -71,8 +81,7 @@ def event(topics: Topics, named: Named, data: Mapping[str, Any], now: datetime) 
     if named.time is not None:
         attributes["ce_time"] = named.time.astimezone(UTC).isoformat(timespec="milliseconds")
     headers = [(name, value.encode()) for name, value in attributes.items()]
-    value = json.dumps(data, ensure_ascii=False).encode(errors="surrogatepass")
-    return Event(topics.named(topic_of(named.type)), subscription.encode(), value, headers, _milliseconds(now))
+    return Event(topics.named(topic_of(named.type)), subscription.encode(), value, headers, milliseconds(now))
 
 
 @asynccontextmanager
@@ -96,15 +105,35 @@ async def producing(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
         await producer.stop()
 
 
+async def cluster(settings: Settings, wanted: Iterable[str]) -> str:
+    """The id of the Kafka cluster, once it is sure that it has the topics that are wanted.
+
+    Raises:
+        SendingError: it lacks one of them.
+        KafkaError: there is no Kafka.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    await admin.start()
+    try:
+        if missing := set(wanted) - set(await admin.list_topics()):
+            raise SendingError(f"Kafka has no topic {min(missing)}: `python -m service topics` creates it.")
+        return str((await admin.describe_cluster())["cluster_id"])
+    finally:
+        await admin.close()
+
+
 async def send(settings: Settings, sent: Event) -> None:
     """Sends one event and waits until Kafka has it.
 
     Raises:
+        SendingError: its topic is missing.
         KafkaError: it has not.
     """
+    await cluster(settings, [sent.topic])
     async with producing(settings) as producer:
         await producer.send_and_wait(sent.topic, sent.value, sent.key, headers=list(sent.headers))
 
 
-def _milliseconds(instant: datetime) -> int:
+def milliseconds(instant: datetime) -> int:
+    """An instant as Kafka writes it."""
     return int(instant.timestamp() * 1000)
