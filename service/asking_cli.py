@@ -14,7 +14,7 @@ from service.flow import utc_now
 from service.messages.envelope import UnreadableError
 from service.ops import preview as previewing
 from service.ops.sending import Named, event, send
-from service.terminal import finish, settings_or_stop, stop
+from service.terminal import finish, paragraphs, settings_or_stop, stop
 
 SOURCE = "/support"
 """Of what is asked for by hand."""
@@ -81,9 +81,9 @@ AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the event
 
 def add_to(cli: typer.Typer) -> None:
     """Adds the three commands."""
-    cli.command(epilog=_CODES)(cancel)
-    cli.command(epilog=_CODES)(move)
-    cli.command(epilog=_CODES)(revoke)
+    cli.command(epilog=paragraphs(_CODES))(cancel)
+    cli.command(epilog=paragraphs(_CODES))(move)
+    cli.command(epilog=paragraphs(_CODES))(revoke)
 
 
 def cancel(  # noqa: PLR0913  each is an option of the command

@@ -41,8 +41,6 @@ cli = typer.Typer(
 )
 cli.add_typer(dead_letters, name="dead-letters")
 cli.add_typer(schemas, name="schemas")
-asking_cli.add_to(cli)
-import_cli.add_to(cli)
 
 
 @cli.command()
@@ -204,6 +202,10 @@ def migrate() -> None:
     settings, _ = settings_or_stop()
     for name in finish(_migrate(settings)):
         typer.echo(f"applied {name}")
+
+
+asking_cli.add_to(cli)
+import_cli.add_to(cli)
 
 
 async def _local(settings: Settings, names: Topics, data: Path | None, *, only_servers: bool) -> None:

@@ -19,10 +19,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from service.flow import utc_now
 from service.ops import exporting
-from service.ops.carrying import Carried, Checked, Checkpoint, Import
+from service.ops.carrying import Carried, Checked, Checkpoint, Import, stamp
 from service.ops.rows import AGREEMENT, LINE, NEEDED, TERMS, Form, Reading, Row, RowsError, form_of
 from service.settings import Settings
-from service.terminal import finish, settings_or_stop, stop
+from service.terminal import finish, paragraphs, settings_or_stop, stop
 
 _SHOWN = 20
 """Refused rows that are told on the terminal."""
@@ -46,7 +46,7 @@ when the command is wrong.
 
 def add_to(cli: typer.Typer) -> None:
     """Adds the two commands."""
-    cli.command("import", help=_HELP, epilog=_CODES)(import_file)
+    cli.command("import", help=paragraphs(_HELP), epilog=paragraphs(_CODES))(import_file)
     cli.command("export")(export_timelines)
 
 
@@ -74,7 +74,7 @@ def import_file(  # noqa: PLR0913  each is an option of the command
     with _opened(file) as opened, _bar() as bar:
         reading = Reading(form or form_of(file.name, opened), topics, source, utc_now())
         kept = checkpoint or (None if str(file) == "-" else file.with_name(f"{file.name}.import"))
-        work = Import(opened, reading, kept)
+        work = Import(opened, reading, kept, stamp(opened))
         start: Checkpoint | None = None if dry_run else finish(work.begin(settings, again=again))
         begun = start is not None and start.refused is not None
         checked = Checked(refused=start.refused or 0) if start and begun else _checked(work, bar, refused)

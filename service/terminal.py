@@ -45,6 +45,11 @@ def finish(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  whatever the
     raise typer.Exit(130)
 
 
+def paragraphs(text: str) -> str:
+    """A help text without the line breaks of its source, which the terminal sets itself."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
 def stop(sentence: str) -> NoReturn:
     """Ends a command with what is wrong."""
     typer.echo(sentence, err=True)

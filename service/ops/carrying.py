@@ -79,6 +79,8 @@ class Import:
     file: BinaryIO
     reading: Reading
     kept: Path | None
+    stamp: tuple[int, int]
+    """Size and time of the file when it was opened."""
 
     def check(self, refuse: Callable[[Row, str, str], None], shown: Shown) -> Checked:
         """Reads everything as the service would; `refuse` hears of each row it would not take, why, in words.
@@ -137,8 +139,10 @@ class Import:
         """Sends what lies after a checkpoint, and moves it on with each acknowledgement.
 
         Raises:
-            CarryingError: Kafka took no more; what was sent until then is in the checkpoint.
+            CarryingError: the file is another by now, or Kafka took no more; what was sent is in the checkpoint.
         """
+        if stamp(self.file) != self.stamp:
+            raise CarryingError("The file has changed while it was checked, and nothing was sent.")
         carried = Carried(before=start.sent)
         self.keep(start)
         rows = self.reading.rows(self.file, Position(start.offset, start.line))
@@ -181,6 +185,12 @@ class Import:
             scratch.replace(self.kept)
         except OSError as error:
             raise CarryingError(f"{self.kept} cannot be written ({error.strerror}): see --checkpoint.") from error
+
+
+def stamp(file: BinaryIO) -> tuple[int, int]:
+    """Size and time of a file, by which a change is seen."""
+    found = os.fstat(file.fileno())
+    return found.st_size, found.st_mtime_ns
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:

@@ -19,9 +19,9 @@ from aiokafka import AIOKafkaConsumer
 
 from service.flow import utc_now
 from service.messages.inputs import SubscriptionActivated
-from service.ops.carrying import AT_ONCE
+from service.ops.carrying import AT_ONCE, CarryingError, Checkpoint, Import, stamp
 from service.ops.rows import Form, Position, Reading, Row, form_of
-from service.settings import Topics
+from service.settings import Settings, Topics
 from tests.command_line import CommandLine
 from tests.conftest import Running
 from tests.kafka import Client, client
@@ -176,6 +176,17 @@ def test_a_file_is_known_by_its_name_or_its_beginning() -> None:
     assert form_of("-", BytesIO(b' {"a": 1}')) == "ndjson"
     assert form_of("book", BytesIO(HEADER.encode())) == "csv"
     assert form_of("book.jsonl", BytesIO(b"")) == "ndjson"
+
+
+async def test_a_file_that_changes_while_it_is_checked_is_not_sent(tmp_path: Path) -> None:
+    file, reading = tmp_path / "book.csv", Reading("csv", Topics(), "/import", utc_now())
+    file.write_text(written("S", 1), "utf-8")
+    with file.open("rb") as opened:
+        work = Import(opened, reading, None, stamp(opened))
+        with file.open("a", encoding="utf-8") as more:
+            more.write(f"S2,{AGREED},,1.00,,\n")
+        with pytest.raises(CarryingError, match="has changed"):
+            await work.send(Settings(), Checkpoint(content="", reading="", target=""), lambda _at, _rows: None)
 
 
 # What becomes of it.
