@@ -14,7 +14,7 @@ import asyncpg
 import typer
 from rich.console import Console
 
-from service import app, topics
+from service import app, asking_cli, import_cli, topics
 from service.dead_letters_cli import dead_letters
 from service.demo import stage
 from service.demo.drawing import draw
@@ -202,6 +202,10 @@ def migrate() -> None:
     settings, _ = settings_or_stop()
     for name in finish(_migrate(settings)):
         typer.echo(f"applied {name}")
+
+
+asking_cli.add_to(cli)
+import_cli.add_to(cli)
 
 
 async def _local(settings: Settings, names: Topics, data: Path | None, *, only_servers: bool) -> None:

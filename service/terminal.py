@@ -16,7 +16,10 @@ from aiokafka.errors import KafkaError
 
 from service.demo.playing import PlayError
 from service.local import LocalError
+from service.ops.carrying import CarryingError
 from service.ops.dead_letters import LetterError
+from service.ops.rows import RowsError
+from service.ops.sending import SendingError
 from service.settings import Settings, SettingsError, Topics, load
 
 
@@ -33,13 +36,18 @@ def finish(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  whatever the
     with suppress(KeyboardInterrupt):
         try:
             return uvloop.run(work)
-        except (LocalError, PlayError, LetterError) as error:
+        except (LocalError, PlayError, LetterError, SendingError, RowsError, CarryingError) as error:
             stop(str(error))
         except KafkaError as error:
             stop(f"Kafka at KAFKA_BOOTSTRAP_SERVERS cannot be used: {error}")
         except (OSError, asyncpg.PostgresError) as error:
             stop(f"Postgres at DATABASE_URL cannot be used: {error}")
     raise typer.Exit(130)
+
+
+def paragraphs(text: str) -> str:
+    """A help text without the line breaks of its source, which the terminal sets itself."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def stop(sentence: str) -> NoReturn:

@@ -1,7 +1,8 @@
-"""What a reader looks up: one subscription, or those whose id or customer begins with a text. Nothing is locked."""
+"""What a reader looks up: one subscription, those whose id or customer begins with a text, or all. No lock."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import asyncpg
@@ -29,6 +30,13 @@ where tenant_id = $1 and customer_id collate "C" >= $2 and customer_id collate "
 order by customer_id collate "C", subscription_id collate "C"
 limit $4
 """
+_EVERY = """
+select tenant_id, subscription_id, state, held_since, held_because
+from subscription
+where state is not null and ($1::text is null or tenant_id = $1)
+order by tenant_id, subscription_id
+"""
+_AT_ONCE = 500
 _LAST_CODE_POINT = "\U0010ffff"
 
 
@@ -60,6 +68,14 @@ async def beginning_with(connection: asyncpg.Connection, tenant: str, text: str,
     rows += await connection.fetch(_BY_CUSTOMER, tenant, text, _LAST_CODE_POINT, limit)
     unique = {row["subscription_id"]: row for row in rows}
     return [_found(row) for row in list(unique.values())[:limit]]
+
+
+async def every(connection: asyncpg.Connection, tenant: str | None) -> AsyncIterator[Found]:
+    """All subscriptions of a tenant, or of all, in the order of their keys; within a transaction, over a cursor."""
+    if tenant is not None and _unstorable(tenant):
+        return
+    async for row in connection.cursor(_EVERY, tenant, prefetch=_AT_ONCE):
+        yield _found(row)
 
 
 def _unstorable(*texts: str) -> bool:

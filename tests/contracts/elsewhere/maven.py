@@ -14,12 +14,24 @@ from jgo.maven import MavenContext, PythonResolver
 from service.local.jars import cache, sha256
 
 HERE = Path(__file__).parent
+QUICKSTARTS = Path("schemas/quickstarts/java")
+ECJ = "org.eclipse.jdt:ecj:3.46.100"
+"""A compiler that runs on a runtime alone."""
+
+
+def _named(folder: Path) -> tuple[str, ...]:
+    """What the programs of a folder say that they need."""
+    lines = [line for file in sorted(folder.glob("*.java")) for line in file.read_text("utf-8").splitlines()]
+    return tuple(dict.fromkeys(line.split()[1] for line in lines if line.startswith("//DEPS ")))
+
+
 WANTED = {
     "java": (
         "org.jsonschema2pojo:jsonschema2pojo-cli:1.2.1",
         "com.fasterxml.jackson.datatype:jackson-datatype-jsr310:2.14.2",
-        "org.eclipse.jdt:ecj:3.46.100",
+        ECJ,
     ),
+    "quickstarts": (*_named(QUICKSTARTS), ECJ),
     "registry": ("io.apicurio:apicurio-registry-app:3.3.3:all:tar.gz",),
 }
 
@@ -50,7 +62,7 @@ def _lock(name: str) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         maven = _maven(Path(scratch))
         wanted = list(WANTED[name])
-        if name == "java":
+        if name != "registry":  # which is a program, whole
             _, needed = maven.resolver.resolve([maven.create_dependency(each) for each in wanted])
             listed = (each.artifact for each in needed)
             wanted += [f"{each.groupId}:{each.artifactId}:{each.version}" for each in listed]
