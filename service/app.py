@@ -13,10 +13,12 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from service.consumer import broker_for, start
-from service.flow import Flow, Relay
+from service import metrics
+from service.consumer import broker_for, lags, start
+from service.flow import Flow, Relay, utc_now
 from service.health import Health
 from service.http import serve
+from service.ops.watching import Watch
 from service.retry import patiently, pause
 from service.settings import Settings, Topics
 from service.store.migrate import migrate
@@ -72,13 +74,14 @@ async def run(settings: Settings, topics: Topics, ready: Callable[[str], None]) 
 async def _run(settings: Settings, topics: Topics, stop: asyncio.Event, ready: Callable[[str], None]) -> None:
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(_pool(settings))
-        health = Health()
-        address = await stack.enter_async_context(serve(settings, topics, pool, health))
+        health, watch = Health(), Watch(pool, settings, utc_now)
+        address = await stack.enter_async_context(serve(settings, topics, pool, health, watch=watch))
         await patiently("migrations", lambda: _migrate(pool))
         flow, decided, drained = Flow(pool, settings, topics), asyncio.Event(), asyncio.Event()
         broker = broker_for(flow, decided, health)
         await patiently("kafka", lambda: start(broker, health))
         stack.push_async_callback(broker.stop)
+        watch.lags = lambda: lags(broker, health)
         async with asyncio.TaskGroup() as loops:
             loops.create_task(_clock_loop(flow, decided, stop, health))
             loops.create_task(_relay_loop(settings, decided, drained, health))
@@ -124,7 +127,9 @@ async def _pool(settings: Settings) -> AsyncIterator[asyncpg.Pool]:
 
 async def _clock_loop(flow: Flow, decided: asyncio.Event, stop: asyncio.Event, health: Health) -> None:
     while not stop.is_set():
-        if await patiently("clock", flow.end_due, lambda: health.turn("clock")):
+        ended = await patiently("clock", flow.end_due, lambda: health.turn("clock"))
+        metrics.succeeded("clock")
+        if ended:
             decided.set()
         else:
             await patiently("housekeeping", flow.housekeep)
@@ -144,9 +149,11 @@ async def _relay_loop(settings: Settings, decided: asyncio.Event, drained: async
                 while await _round(relay, health):  # what the last batch has left
                     pass
         except _EXPECTED as error:
+            metrics.RETRIES.labels("relay").inc()
             log.warning("relay-interrupted", error=f"{type(error).__name__}: {error}")
             await pause(drained, settings.relay_interval.total_seconds())
         except Exception:  # reported, and tried again for as long as it lasts
+            metrics.RETRIES.labels("relay").inc()
             log.exception("relay-interrupted")
             await pause(drained, settings.relay_interval.total_seconds())
 
@@ -155,6 +162,7 @@ async def _round(relay: Relay, health: Health) -> int:
     async with asyncio.timeout(_ROUND_SECONDS):
         count = await relay.once()
     health.relayed()
+    metrics.succeeded("relay")
     return count
 
 
