@@ -41,13 +41,14 @@ async def serve(
     listening = socket.create_server((host, int(port)))
     bound = listening.getsockname()
     looking = watch or Watch(pool, settings, clock)
-    pages = Mount("/", site(pool, settings, topics, clock))
+    pages = Mount("/", site(pool, settings, topics, clock, looking))
     app = Starlette(routes=[*_probes(pool, health), _metrics(looking), pages])
     server = _Server(uvicorn.Config(app, log_config=None, lifespan="off", access_log=False, server_header=False))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         yield f"http://{bound[0]}:{bound[1]}"
     finally:
+        looking.closing.set()
         server.should_exit = True
         await serving
 

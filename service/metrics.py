@@ -134,6 +134,11 @@ def total(counter: Counter) -> float:
     return sum(each.value for metric in counter.collect() for each in metric.samples if each.name.endswith("_total"))
 
 
+def value(gauge: Gauge) -> float:
+    """What a gauge without labels stands at."""
+    return next(each.value for metric in gauge.collect() for each in metric.samples)
+
+
 def by_label(metric: Counter | Gauge, label: str) -> dict[str, float]:
     """A counter or gauge by one of its labels, summed over the others."""
     found: dict[str, float] = {}

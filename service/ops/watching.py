@@ -35,13 +35,14 @@ Lags: TypeAlias = Callable[[], Awaitable[Mapping[tuple[str, int], int]]]
 
 
 class Watch:
-    """Brings the gauges up to date; `lags` is set once there is a consumer.
+    """Brings the gauges up to date; `lags` is set once there is a consumer, `closing` when nobody is to look any more.
 
     What cannot be read keeps the value it had, and `database_up` or `kafka_up` says that it is old.
     """
 
     def __init__(self, pool: asyncpg.Pool, settings: Settings, clock: Callable[[], datetime]) -> None:
         self.lags: Lags | None = None
+        self.closing = asyncio.Event()
         self._pool, self._settings, self._clock = pool, settings, clock
         self._turn = asyncio.Lock()
         self._looked_at = -_FRESH_SECONDS
