@@ -34,6 +34,7 @@ from service.settings import Settings, Topics
 from service.store import housekeeping, inbox, outbox, policies, subscriptions
 from service.store.records import Incoming, Outgoing
 from service.store.subscriptions import Held, Key, Parked
+from service.tracing import UNTRACED, Tracing
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +60,7 @@ class Flow:
     settings: Settings
     topics: Topics
     clock: Clock = utc_now
+    tracing: Tracing = UNTRACED
 
     async def process(self, records: Sequence[Incoming]) -> int:
         """Decides a batch; returns how many outcomes and dead letters it left in the outbox.
@@ -95,6 +97,7 @@ class Flow:
         batch.count()
         for labels, number in Counter(arrival.labels for arrival in arrivals[:taken]).items():
             metrics.CONSUMED.labels(*labels).inc(number)
+        self.tracing.decided(group, arrivals[:taken], began)
         return len(batch.published), unseen[taken:]
 
     async def end_due(self, limit: int = 500) -> int:
@@ -201,8 +204,15 @@ async def _take(batch: Batch, arrivals: Sequence[Arrival]) -> int:
 class Relay:
     """Moves the outbox to Kafka. One relay at a time holds a shard, by a lock that goes with its connection."""
 
-    def __init__(self, connection: asyncpg.Connection, producer: AIOKafkaProducer, settings: Settings) -> None:
+    def __init__(
+        self,
+        connection: asyncpg.Connection,
+        producer: AIOKafkaProducer,
+        settings: Settings,
+        tracing: Tracing = UNTRACED,
+    ) -> None:
         self._connection = connection
+        self._tracing = tracing
         self._producer = producer
         self._settings = settings
         self._held: set[int] = set()
@@ -229,6 +239,7 @@ class Relay:
             metrics.PUBLISH_SECONDS.observe(monotonic() - began)
         for topic, number in Counter(record.topic for _, record in records).items():
             metrics.PUBLISHED.labels(topic).inc(number)
+        self._tracing.published([record for _, record in records], began)
         return len(records)
 
 
