@@ -300,7 +300,14 @@ class Batch:
     def _set_aside(self, arrival: Arrival, why: UnreadableError) -> None:
         """A dead letter. Its event counts as never taken in, so that it can be sent again."""
         record = arrival.record
-        log.warning("dead-letter", reason=why.reason, error=str(why), topic=record.topic, offset=record.offset)
+        log.warning(
+            "dead-letter",
+            reason=why.reason,
+            error=str(why),
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+        )
         topic, largest = self._topics.cancellation_dead_letter, self._settings.topic_max_message_bytes
         self.published.append(dead_letter(topic, record, why, self.now, largest))
         self._letters[why.reason] += 1
