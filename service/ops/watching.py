@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import asyncpg
 import structlog
-from aiokafka.errors import KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from prometheus_client import Gauge
 
 from service import metrics
@@ -88,7 +88,7 @@ class Watch:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 found = await self.lags()
-        except (OSError, TimeoutError, KafkaError) as error:
+        except (OSError, TimeoutError, KafkaError, ConsumerStoppedError) as error:
             metrics.KAFKA_UP.set(0)
             log.info("lag-not-read", error=f"{type(error).__name__}: {error}")
             return

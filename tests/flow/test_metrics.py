@@ -9,7 +9,7 @@ from typing import get_args
 
 import asyncpg
 import pytest
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import ConsumerStoppedError, KafkaConnectionError
 
 from service import batch as batch_module
 from service import metrics
@@ -161,12 +161,15 @@ async def test_however_many_look_the_database_is_read_once(world: World, watch: 
     assert value("outbox_rows") == 0
 
 
-async def test_without_servers_what_was_last_read_stands_and_is_said_to_be_old(world: World, watch: Watch) -> None:
+@pytest.mark.parametrize("fault", [KafkaConnectionError, ConsumerStoppedError, TimeoutError])
+async def test_without_servers_what_was_last_read_stands_and_is_said_to_be_old(
+    world: World, watch: Watch, fault: type[Exception]
+) -> None:
     async def known() -> dict[tuple[str, int], int]:
         return {("topic", 0): 3}
 
     async def away() -> dict[tuple[str, int], int]:
-        raise KafkaConnectionError
+        raise fault
 
     await world.flow.process([world.activated(), world.cancel()])
     watch.lags = known
