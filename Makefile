@@ -11,6 +11,7 @@
 #   make bench     how fast, beside the floor and the plain way (ARGS=--quick: only to see that it runs)
 #   make bench-big the same on ten million subscriptions
 #   make chaos     faults over real processes, and what was lost to them (SHORT=1: a minute; SEED, ONLY, EVENTS)
+#   make alerts    the alert rules before promtool, Prometheus' own checker, which is built with Go
 #   make contracts  the contract in the hands of others: AsyncAPI's parser, TypeScript, Java, a schema registry
 #   make release-schemas  keeps the schemas of the version in pyproject.toml, for the compatibility gate
 #   make format    rewrites the sources as `check` wants them
@@ -22,10 +23,11 @@ RUN := .venv/bin/python -m
 
 # The locks hold on every platform and on every Python from 3.11 on.
 COMPILE := $(RUN) uv --quiet pip compile --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml
+PROMTOOL := github.com/prometheus/prometheus/cmd/promtool@v0.307.3
 DEV := --constraints requirements.txt --extra local --group dev
 UPGRADES := $(if $(filter 1,$(UPGRADE)),--upgrade)
 
-.PHONY: demo test check laws fuzz simulate mutants stories bench bench-big chaos contracts release-schemas format lock clean environment fresh-locks
+.PHONY: demo test check laws fuzz simulate mutants stories bench bench-big chaos alerts contracts release-schemas format lock clean environment fresh-locks
 
 demo: environment
 	@$(RUN) service demo $(if $(filter 1,$(KEEP)),--keep)
@@ -78,6 +80,15 @@ chaos: environment
 # Fetches what it needs; a node and npm on the PATH are used, else come from the package index.
 contracts: environment
 	@CONTRACTS=1 $(RUN) pytest tests/contracts $(ARGS)
+
+# Built once, from the Go module proxy, in a module of its own: with a version, Go builds none that replaces others.
+alerts: environment .cache/promtool/promtool
+	@$(RUN) pytest tests/alerts $(ARGS)
+
+.cache/promtool/promtool:
+	@mkdir -p $(@D)/module
+	@cd $(@D)/module && { test -f go.mod || go mod init promtool; } && go get -tool $(PROMTOOL)
+	@cd $(@D)/module && CGO_ENABLED=0 go build -tags builtinassets,remove_all_sd -o ../promtool $(firstword $(subst @, ,$(PROMTOOL)))
 
 # Part of every release; what is kept is never changed again.
 release-schemas: environment

@@ -13,13 +13,16 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from service.consumer import broker_for, start
-from service.flow import Flow, Relay
+from service import metrics
+from service.consumer import broker_for, lags, start
+from service.flow import Flow, Relay, utc_now
 from service.health import Health
 from service.http import serve
+from service.ops.watching import Watch
 from service.retry import patiently, pause
 from service.settings import Settings, Topics
 from service.store.migrate import migrate
+from service.tracing import UNTRACED, Tracing, from_environment
 
 log = structlog.get_logger(__name__)
 
@@ -71,17 +74,19 @@ async def run(settings: Settings, topics: Topics, ready: Callable[[str], None]) 
 
 async def _run(settings: Settings, topics: Topics, stop: asyncio.Event, ready: Callable[[str], None]) -> None:
     async with AsyncExitStack() as stack:
+        tracing = await stack.enter_async_context(_tracing())
         pool = await stack.enter_async_context(_pool(settings))
-        health = Health()
-        address = await stack.enter_async_context(serve(settings, topics, pool, health))
+        health, watch = Health(), Watch(pool, settings, utc_now)
+        address = await stack.enter_async_context(serve(settings, topics, pool, health, watch=watch))
         await patiently("migrations", lambda: _migrate(pool))
-        flow, decided, drained = Flow(pool, settings, topics), asyncio.Event(), asyncio.Event()
+        flow, decided, drained = Flow(pool, settings, topics, tracing=tracing), asyncio.Event(), asyncio.Event()
         broker = broker_for(flow, decided, health)
         await patiently("kafka", lambda: start(broker, health))
         stack.push_async_callback(broker.stop)
+        watch.lags = lambda: lags(broker, health)
         async with asyncio.TaskGroup() as loops:
             loops.create_task(_clock_loop(flow, decided, stop, health))
-            loops.create_task(_relay_loop(settings, decided, drained, health))
+            loops.create_task(_relay_loop(settings, decided, drained, health, tracing))
             gc.freeze()  # what the start has made stays: no collection looks through it again while somebody waits
             ready(address)
             log.info("ready", http=address)
@@ -90,6 +95,18 @@ async def _run(settings: Settings, topics: Topics, stop: asyncio.Event, ready: C
             await broker.stop()
             drained.set()
             decided.set()
+
+
+@asynccontextmanager
+async def _tracing() -> AsyncIterator[Tracing]:
+    provider = from_environment()
+    try:
+        yield Tracing(provider)
+    finally:
+        if provider is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await asyncio.to_thread(provider.shutdown)
 
 
 async def _migrate(pool: asyncpg.Pool) -> None:
@@ -124,19 +141,23 @@ async def _pool(settings: Settings) -> AsyncIterator[asyncpg.Pool]:
 
 async def _clock_loop(flow: Flow, decided: asyncio.Event, stop: asyncio.Event, health: Health) -> None:
     while not stop.is_set():
-        if await patiently("clock", flow.end_due, lambda: health.turn("clock")):
+        ended = await patiently("clock", flow.end_due, lambda: health.turn("clock"))
+        metrics.succeeded("clock")
+        if ended:
             decided.set()
         else:
             await patiently("housekeeping", flow.housekeep)
             await pause(stop, flow.settings.clock_interval.total_seconds())
 
 
-async def _relay_loop(settings: Settings, decided: asyncio.Event, drained: asyncio.Event, health: Health) -> None:
+async def _relay_loop(
+    settings: Settings, decided: asyncio.Event, drained: asyncio.Event, health: Health, tracing: Tracing
+) -> None:
     """Relays until all is drained, on a connection and a producer of its own; a fault rebuilds both."""
     while not drained.is_set():
         health.turn("relay")
         try:
-            async with _relay(settings) as relay:
+            async with _relay(settings, tracing) as relay:
                 while not drained.is_set():
                     decided.clear()
                     if not await _round(relay, health):
@@ -144,9 +165,11 @@ async def _relay_loop(settings: Settings, decided: asyncio.Event, drained: async
                 while await _round(relay, health):  # what the last batch has left
                     pass
         except _EXPECTED as error:
+            metrics.RETRIES.labels("relay").inc()
             log.warning("relay-interrupted", error=f"{type(error).__name__}: {error}")
             await pause(drained, settings.relay_interval.total_seconds())
         except Exception:  # reported, and tried again for as long as it lasts
+            metrics.RETRIES.labels("relay").inc()
             log.exception("relay-interrupted")
             await pause(drained, settings.relay_interval.total_seconds())
 
@@ -155,11 +178,12 @@ async def _round(relay: Relay, health: Health) -> int:
     async with asyncio.timeout(_ROUND_SECONDS):
         count = await relay.once()
     health.relayed()
+    metrics.succeeded("relay")
     return count
 
 
 @asynccontextmanager
-async def _relay(settings: Settings) -> AsyncIterator[Relay]:
+async def _relay(settings: Settings, tracing: Tracing = UNTRACED) -> AsyncIterator[Relay]:
     limit = settings.database_timeout.total_seconds()
     connection = await asyncpg.connect(
         settings.database_url, timeout=limit, command_timeout=limit, server_settings=_RELAY_SESSION
@@ -173,7 +197,7 @@ async def _relay(settings: Settings) -> AsyncIterator[Relay]:
         )
         try:
             await producer.start()
-            yield Relay(connection, producer, settings)
+            yield Relay(connection, producer, settings, tracing)
         finally:
             await _stop(producer)
     finally:

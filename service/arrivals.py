@@ -41,6 +41,11 @@ class Arrival:
         return self.event.data.tenant_id if isinstance(self.event, Envelope) else None
 
     @property
+    def labels(self) -> tuple[str, str]:
+        """What it is counted by: its topic and the event's type."""
+        return self.record.topic, self.event.type if isinstance(self.event, Envelope) else "unreadable"
+
+    @property
     def claim(self) -> tuple[bytes, bytes] | None:
         """Who it is and what it says, for the inbox."""
         return claim_of(self.event) if isinstance(self.event, Envelope) else None

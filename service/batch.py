@@ -9,13 +9,14 @@ Postgres.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
+from service import metrics
 from service.arrivals import Arrival, claim_of, dead_letter, origin, read, read_again, received
 from service.domain.decide import (
     ContradictingFactError,
@@ -28,6 +29,7 @@ from service.domain.decide import (
     unheard_of,
 )
 from service.domain.facts import Activated, Command, Fact, InvoiceStated
+from service.domain.outcomes import Outcome, Rejected
 from service.domain.policy import Rules
 from service.domain.settlement import Settlement
 from service.domain.subscription import Subscription
@@ -80,6 +82,7 @@ class Batch:
         self.digests = dict(digests or {})
         self.held: dict[Key, Held | None] = {}
         self.released: set[tuple[bytes, bytes]] = set()
+        self._refused, self._letters, self._repeats = Counter[str](), Counter[str](), 0
         self._policies = dict(policies)
         self._settings, self._topics = settings, topics
         self._known = dict(known or {})
@@ -115,6 +118,7 @@ class Batch:
         claim = claim_of(event)
         contents = self._seen.setdefault(claim[0], set())
         if event.content in contents:
+            self._repeats += 1
             return
         conflict = bool(contents)
         contents.add(event.content)
@@ -162,6 +166,7 @@ class Batch:
                 command = event.data.body("", event.id)
                 outcome = unheard_of(received(event.named, event.time, self.now, command), command)
                 self.published.append(refusal(self._topics, origin(event), key, outcome, self._rules(key)))
+                self._count_refusals([outcome])
             except Exception as error:  # noqa: BLE001  whatever it is, its neighbours go on
                 self._waiting.setdefault(key, deque()).append(waited)
                 self.hold(key, error)
@@ -195,6 +200,21 @@ class Batch:
                 self.published += self._that_fit([self._drawn(key, subscription)])
             except Exception as error:  # noqa: BLE001  what was decided stands; it is drawn when it is resumed
                 self.hold(key, error)
+
+    def count(self) -> None:
+        """Counts what became of it all, once that is committed."""
+        metrics.REPEATS.inc(self._repeats)
+        metrics.FAILED.inc(sum(held is not None for held in self.held.values()))
+        for counter, counts in (
+            (metrics.DECIDED, Counter(fact.type for fact in self.facts)),
+            (metrics.REFUSED, self._refused),
+            (metrics.DEAD_LETTERS, self._letters),
+        ):
+            for label, number in counts.items():
+                counter.labels(label).inc(number)
+
+    def _count_refusals(self, told: Sequence[Outcome]) -> None:
+        self._refused.update(outcome.body.code for outcome in told if isinstance(outcome.body, Rejected))
 
     def _go_on(self, key: Key) -> None:
         """Decides what waits for a subscription, for as long as that is possible: in order, its activation first."""
@@ -253,6 +273,7 @@ class Batch:
         due = due_at(subscription, rules)
         records = outcomes(self._topics, origin, decision, rules)
         self.published += records
+        self._count_refusals(decision.outcomes)
         if records:
             self.digests[key] = digest(self.digests.get(key, b""), records)
         self._known[key] = subscription
@@ -279,9 +300,17 @@ class Batch:
     def _set_aside(self, arrival: Arrival, why: UnreadableError) -> None:
         """A dead letter. Its event counts as never taken in, so that it can be sent again."""
         record = arrival.record
-        log.warning("dead-letter", reason=why.reason, error=str(why), topic=record.topic, offset=record.offset)
+        log.warning(
+            "dead-letter",
+            reason=why.reason,
+            error=str(why),
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+        )
         topic, largest = self._topics.cancellation_dead_letter, self._settings.topic_max_message_bytes
         self.published.append(dead_letter(topic, record, why, self.now, largest))
+        self._letters[why.reason] += 1
         if isinstance(arrival.event, Envelope):
             event, content = claim_of(arrival.event)
             self._seen.get(event, set()).discard(content)

@@ -7,6 +7,7 @@ takes its whole batch along unseen; reading records is the work of `service.mess
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from time import monotonic
 from typing import Any, TypeAlias
@@ -19,7 +20,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
 
-from service import lenient
+from service import lenient, metrics
 from service.flow import Flow
 from service.health import Health
 from service.retry import patiently
@@ -89,10 +90,24 @@ def _watch(consumer: Any, health: Health) -> None:  # noqa: ANN401  aiokafka shi
     async def getmany(*partitions: TopicPartition, **options: object) -> Any:  # noqa: ANN401
         records = await polled(*partitions, **options)
         health.turn("consumer")
+        metrics.succeeded("consumer")
         return records
 
     consumer.getmany = getmany
     health.turn("consumer")
+
+
+async def lags(broker: KafkaBroker, health: Health) -> dict[tuple[str, int], int]:
+    """How many records of each partition of this worker are still to be decided, those in hand among them."""
+    found: dict[tuple[str, int], int] = {}
+    for consumer in [subscriber.consumer for subscriber in broker.subscribers]:  # type: ignore[attr-defined]
+        if consumer is None:
+            continue
+        held = consumer.assignment()
+        for tp, end in (await consumer.end_offsets(held) if held else {}).items():
+            if tp in consumer.assignment():
+                found[tp.topic, tp.partition] = max(0, end - await consumer.position(tp)) + health.in_hand[tuple(tp)]
+    return found
 
 
 class _Door:
@@ -113,9 +128,14 @@ class _Door:
         """Decides a batch, then tells Kafka how far we are, for lag tools and autoscaling only."""
         together = [_incoming(record) for record in [*records, *await self._lives_before(records)]]
         batch = in_order(together, self.flow.topics.before_commands)
+        began = monotonic()
+        self._health.in_hand = Counter((record.topic, record.partition) for record in batch)
         await self._room()
         if await patiently("process", lambda: self.flow.process(batch), self._turn):
             self._decided.set()
+        self._health.in_hand.clear()
+        metrics.BATCH_RECORDS.observe(len(batch))
+        metrics.BATCH_SECONDS.observe(monotonic() - began)
         following = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in batch}
         consumer = self.subscriber.consumer
         if consumer is None:
@@ -134,6 +154,7 @@ class _Door:
         if monotonic() - self._counted_at < _COUNTED_SECONDS:
             return
         while not await patiently("outbox", self._has_room, self._turn):
+            metrics.OUTBOX_FULL.inc()
             log.warning("outbox-full", limit=self.flow.settings.outbox_max_records)
             await asyncio.sleep(_FULL_SECONDS)
         self._counted_at = monotonic()
@@ -189,6 +210,7 @@ class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         for (topic, number), offset in offsets.items():
             self._door.subscriber.consumer.seek(TopicPartition(topic, number), offset)
         self._health.joined = True
+        metrics.REBALANCES.inc()
         log.info("partitions-assigned", partitions=sorted(partitions))
 
     async def _offsets(self, partitions: list[inbox.Partition]) -> dict[inbox.Partition, int]:

@@ -27,12 +27,14 @@ import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
 
+from service import metrics
 from service.arrivals import Arrival
 from service.batch import Batch, read
 from service.settings import Settings, Topics
 from service.store import housekeeping, inbox, outbox, policies, subscriptions
 from service.store.records import Incoming, Outgoing
 from service.store.subscriptions import Held, Key, Parked
+from service.tracing import UNTRACED, Tracing
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +60,7 @@ class Flow:
     settings: Settings
     topics: Topics
     clock: Clock = utc_now
+    tracing: Tracing = UNTRACED
 
     async def process(self, records: Sequence[Incoming]) -> int:
         """Decides a batch; returns how many outcomes and dead letters it left in the outbox.
@@ -73,7 +76,7 @@ class Flow:
 
     async def _process(self, records: Sequence[Incoming]) -> tuple[int, Sequence[Incoming]]:
         """One transaction: what it has published, and the records that it has left for the next."""
-        now, group = self.clock(), self.settings.consumer_group
+        now, group, began = self.clock(), self.settings.consumer_group, monotonic()
         async with self.pool.acquire() as connection, connection.transaction():
             following = await inbox.lock_offsets(connection, group, {(r.topic, r.partition) for r in records})
             unseen = [r for r in records if r.offset >= following[r.topic, r.partition]]
@@ -90,6 +93,11 @@ class Flow:
             await self._write(connection, batch)
             following.update({(r.topic, r.partition): r.offset + 1 for r in unseen[:taken]})
             await inbox.advance_offsets(connection, group, following)
+        metrics.TRANSACTION_SECONDS.labels("batch").observe(monotonic() - began)
+        batch.count()
+        for labels, number in Counter(arrival.labels for arrival in arrivals[:taken]).items():
+            metrics.CONSUMED.labels(*labels).inc(number)
+        self.tracing.decided(group, arrivals[:taken], began)
         return len(batch.published), unseen[taken:]
 
     async def end_due(self, limit: int = 500) -> int:
@@ -97,7 +105,7 @@ class Flow:
 
         A scan for everything up to now, so that a week of downtime leaves nothing unended.
         """
-        now = self.clock()
+        now, began = self.clock(), monotonic()
         async with self.pool.acquire() as connection, connection.transaction():
             locked = await subscriptions.lock_due(connection, now, limit)
             set_before = await policies.read(connection, {tenant for tenant, _ in locked.known})
@@ -105,6 +113,8 @@ class Flow:
             for subscription in filter(None, locked.known.values()):
                 batch.tick(subscription)
             await self._write(connection, batch)
+        metrics.TRANSACTION_SECONDS.labels("clock").observe(monotonic() - began)
+        batch.count()
         async with self.pool.acquire() as connection, connection.transaction():
             keys = await subscriptions.expired(connection, now, limit)
             waited = await subscriptions.lock(connection, keys, now)
@@ -114,6 +124,7 @@ class Flow:
             for parked in (await subscriptions.unpark_expired(connection, unheard, now)).values():
                 batch.expire(parked)
             await self._write(connection, batch)
+        batch.count()
         return len(locked.known) + len(unheard)
 
     async def housekeep(self) -> None:
@@ -144,6 +155,7 @@ class Flow:
             batch = self._batch(now, await policies.read(connection, [key[0]]), locked, {}, waiting)
             batch.resume(key)
             await self._write(connection, batch)
+        batch.count()
         return batch.held[key]
 
     def _batch(
@@ -192,8 +204,15 @@ async def _take(batch: Batch, arrivals: Sequence[Arrival]) -> int:
 class Relay:
     """Moves the outbox to Kafka. One relay at a time holds a shard, by a lock that goes with its connection."""
 
-    def __init__(self, connection: asyncpg.Connection, producer: AIOKafkaProducer, settings: Settings) -> None:
+    def __init__(
+        self,
+        connection: asyncpg.Connection,
+        producer: AIOKafkaProducer,
+        settings: Settings,
+        tracing: Tracing = UNTRACED,
+    ) -> None:
         self._connection = connection
+        self._tracing = tracing
         self._producer = producer
         self._settings = settings
         self._held: set[int] = set()
@@ -207,6 +226,7 @@ class Relay:
         """
         wanted = [shard for shard in range(self._settings.relay_shards) if shard not in self._held]
         self._held.update(await outbox.hold(self._connection, wanted) if wanted else ())
+        began = monotonic()
         records = await outbox.pending(self._connection, sorted(self._held), self._settings.relay_max_records)
         for wave in _waves(record for _, record in records):
             acknowledgements = [
@@ -215,6 +235,11 @@ class Relay:
             for acknowledgement in acknowledgements:
                 await acknowledgement
         await outbox.delete(self._connection, [number for number, _ in records])
+        if records:
+            metrics.PUBLISH_SECONDS.observe(monotonic() - began)
+        for topic, number in Counter(record.topic for _, record in records).items():
+            metrics.PUBLISHED.labels(topic).inc(number)
+        self._tracing.published([record for _, record in records], began)
         return len(records)
 
 

@@ -6,6 +6,7 @@ minutes is stuck, and only a new process helps. That is what `/livez` says. `/re
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -17,11 +18,12 @@ _RELAYED_SECONDS = 30.0
 
 @dataclass
 class Health:
-    """When each loop last turned, on a clock that nobody steps."""
+    """When each loop last turned, on a clock that nobody steps, and the records in hand by topic and partition."""
 
     turns: dict[str, float] = field(default_factory=dict)
     relayed_at: float | None = None
     joined: bool = False
+    in_hand: Counter[tuple[str, int]] = field(default_factory=Counter)
 
     def turn(self, loop: str) -> None:
         """A loop has come round, or has tried to."""

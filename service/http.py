@@ -11,13 +11,16 @@ from datetime import datetime
 import asyncpg
 import structlog
 import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from service.flow import utc_now
 from service.health import Health
+from service.metrics import REGISTRY
+from service.ops.watching import Watch
 from service.settings import Settings, Topics
 from service.web.site import site
 
@@ -31,17 +34,21 @@ async def serve(
     pool: asyncpg.Pool,
     health: Health,
     clock: Callable[[], datetime] = utc_now,
+    watch: Watch | None = None,
 ) -> AsyncIterator[str]:
     """Serves while the context lasts; gives the address, also where port 0 let the system pick one."""
     host, _, port = settings.http_bind.rpartition(":")
     listening = socket.create_server((host, int(port)))
     bound = listening.getsockname()
-    app = Starlette(routes=[*_probes(pool, health), Mount("/", site(pool, settings, topics, clock))])
+    looking = watch or Watch(pool, settings, clock)
+    pages = Mount("/", site(pool, settings, topics, clock, looking))
+    app = Starlette(routes=[*_probes(pool, health), _metrics(looking), pages])
     server = _Server(uvicorn.Config(app, log_config=None, lifespan="off", access_log=False, server_header=False))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         yield f"http://{bound[0]}:{bound[1]}"
     finally:
+        looking.closing.set()
         server.should_exit = True
         await serving
 
@@ -52,6 +59,14 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def _metrics(watch: Watch) -> Route:
+    async def metrics(_: Request) -> Response:
+        await watch.look()
+        return Response(generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return Route("/metrics", metrics)
 
 
 def _probes(pool: asyncpg.Pool, health: Health) -> list[Route]:

@@ -9,6 +9,8 @@ from typing import TypeVar
 import stamina
 import structlog
 
+from service import metrics
+
 log = structlog.get_logger(__name__)
 
 Result = TypeVar("Result")
@@ -26,6 +28,7 @@ async def patiently(
             try:
                 return await attempt()
             except Exception as error:
+                metrics.RETRIES.labels(what).inc()
                 log.warning("retrying", what=what, attempt=trial.num, error=f"{type(error).__name__}: {error}")
                 raise
     raise AssertionError("a retry without limit does not end")

@@ -121,5 +121,6 @@ def _previewed(subscription: Subscription, day: date | None, now: datetime, rule
     try:
         return previewed(subscription, day, now, rules)
     except Exception:
-        log.exception("preview-failed", tenant=subscription.tenant_id, subscription=subscription.subscription_id)
+        tenant, name = subscription.tenant_id, subscription.subscription_id
+        log.exception("preview-failed", tenant_id=tenant, subscription_id=name)
         return None

@@ -23,10 +23,14 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from service.domain.outcomes import RefusalCode
 from service.domain.policy import Language
+from service.metrics import AGES, REASONS, WAITS
+from service.ops.watching import Watch
 from service.settings import Settings, Topics
 from service.web import view
 from service.web.api import api
+from service.web.operations import Operations
 from service.web.picture import days_of
 from service.web.reading import Reader, Shown
 from service.web.security import SecurityHeaders
@@ -39,14 +43,18 @@ OUTAGES: tuple[type[Exception], ...] = (asyncpg.PostgresError, asyncpg.Interface
 _LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
-def site(pool: asyncpg.Pool, settings: Settings, topics: Topics, clock: Callable[[], datetime]) -> ASGIApp:
+def site(
+    pool: asyncpg.Pool, settings: Settings, topics: Topics, clock: Callable[[], datetime], watch: Watch
+) -> ASGIApp:
     """Everything under `/` but the probes."""
     reader = Reader(pool, settings, clock)
-    pages = _Pages(reader, topics)
+    pages = _Pages(reader, topics, Operations(watch))
     app = Starlette(
         routes=[
             Route("/", pages.search),
             Route("/timeline", pages.timeline),
+            Route("/operations", pages.operations),
+            Route("/operations/events", pages.operations_events),
             Mount("/api", api(reader, topics, OUTAGES)),
             Mount("/static", _Static(packages=[("service.web", "static")])),
         ],
@@ -72,8 +80,8 @@ class _Static(StaticFiles):
 class _Pages:
     """The pages in the reader's language, whole or, where a script asks, the part of them that it replaces."""
 
-    def __init__(self, reader: Reader, topics: Topics) -> None:
-        self._reader, self._topics = reader, topics
+    def __init__(self, reader: Reader, topics: Topics, operations: Operations) -> None:
+        self._reader, self._topics, self._operations = reader, topics, operations
         self._templates = _templates()
 
     async def search(self, request: Request) -> Response:
@@ -102,6 +110,22 @@ class _Pages:
             entry_text=view.entry_text,
             days_of=days_of,
         )
+
+    async def operations(self, request: Request) -> Response:
+        """What operations look at: empty, and filled by what comes after."""
+        write = _writer(request)
+        return self._page(
+            request,
+            "operations.html",
+            ages=[(age, write(f"operations/open/{age}")) for age in AGES],
+            waits=[(what, what) for what in WAITS],
+            reasons=[(reason, reason) for reason in REASONS],
+            codes=[(code, code) for code in get_args(RefusalCode)],
+        )
+
+    async def operations_events(self, _: Request) -> Response:
+        """What fills it, for as long as somebody looks."""
+        return self._operations.stream()
 
     async def refused(self, request: Request, error: Exception) -> Response:
         """What there is no page for."""
@@ -154,7 +178,11 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals["static"] = {
-        name: _versioned(name) for name in ("page.css", "page.js", "htmx.min.js", "icon.svg")
+        name: _versioned(name)
+        for name in (
+            *("page.css", "page.js", "htmx.min.js", "icon.svg"),
+            *("operations.js", "uplot.min.js", "uplot.min.css"),
+        )
     }
     for name in environment.list_templates():
         environment.get_template(name)

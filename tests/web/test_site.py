@@ -28,7 +28,8 @@ WEB = Path("service/web")
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/timeline", "/api/timeline", "/api/openapi.json", "/static/page.css", "/nowhere"]
+    "path",
+    ["/", "/timeline", "/operations", "/api/timeline", "/api/openapi.json", "/static/page.css", "/nowhere"],
 )
 async def test_every_answer_allows_nothing_inline_and_nothing_from_elsewhere(stage: Stage, path: str) -> None:
     headers = (await stage.ask(path)).headers
@@ -39,7 +40,10 @@ async def test_every_answer_allows_nothing_inline_and_nothing_from_elsewhere(sta
     assert headers["Cache-Control"] == ("public, max-age=3600" if path == "/static/page.css" else "no-store")
 
 
-@pytest.mark.parametrize("path", ["/", "/timeline", "/api/timeline", "/api/subscriptions", "/api/preview"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/timeline", "/operations", "/operations/events", "/api/timeline", "/api/subscriptions", "/api/preview"],
+)
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 async def test_nothing_can_be_changed(stage: Stage, path: str, method: str) -> None:
     assert (await stage.ask(path, method)).status == 405
@@ -48,7 +52,12 @@ async def test_nothing_can_be_changed(stage: Stage, path: str, method: str) -> N
 @pytest.mark.parametrize("language", ["en", "da"])
 async def test_no_page_holds_an_inline_script_or_style(stage: Stage, language: str) -> None:
     await stage.play(titled("a price change after the end"))
-    for path, query in {"/": {"q": "S"}, "/timeline": {"subscription": "S1", "date": "2026-11-26"}}.items():
+    asked: dict[str, dict[str, str]] = {
+        "/": {"q": "S"},
+        "/timeline": {"subscription": "S1", "date": "2026-11-26"},
+        "/operations": {},
+    }
+    for path, query in asked.items():
         text = (await stage.ask(path, lang=language, **query)).text
         assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|<script(?! src=\"/static/)", text)
         assert not re.search(r"(?:src|href)=\"(?:https?:)?//", text)

@@ -1,0 +1,102 @@
+"""What is measured by looking: lag, asked of Kafka, and what waits, read from the database.
+
+Somebody has to look, at `/metrics` or at the operations page, and however many do, it is looked up every few seconds
+at most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import TypeAlias
+
+import asyncpg
+import structlog
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+from prometheus_client import Gauge
+
+from service import metrics
+from service.settings import Settings
+from service.store import figures
+
+log = structlog.get_logger(__name__)
+
+COUNTED_TO = 10_000
+"""Where counting rows stops."""
+_FRESH_SECONDS = 4.0
+_PATIENCE_SECONDS = 3.0
+_AGES = (timedelta(hours=1), timedelta(days=1), timedelta(days=7))
+_DAY = timedelta(days=1)
+
+Lags: TypeAlias = Callable[[], Awaitable[Mapping[tuple[str, int], int]]]
+"""How many records of each partition of this worker are still to be decided."""
+
+
+class Watch:
+    """Brings the gauges up to date; `lags` is set once there is a consumer, `closing` when nobody is to look any more.
+
+    What cannot be read keeps the value it had, and `database_up` or `kafka_up` says that it is old.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, settings: Settings, clock: Callable[[], datetime]) -> None:
+        self.lags: Lags | None = None
+        self.closing = asyncio.Event()
+        self._pool, self._settings, self._clock = pool, settings, clock
+        self._turn = asyncio.Lock()
+        self._looked_at = -_FRESH_SECONDS
+        metrics.COUNTED_TO.set(COUNTED_TO)
+
+    async def look(self) -> None:
+        """Looks, unless that was done just now; never fails."""
+        async with self._turn:
+            if monotonic() - self._looked_at < _FRESH_SECONDS:
+                return
+            await asyncio.gather(self._waiting(), self._lag())
+            self._looked_at = monotonic()
+
+    async def _waiting(self) -> None:
+        now, limits = self._clock(), (self._settings.outbox_max_records, COUNTED_TO)
+        try:
+            async with (
+                asyncio.timeout(_PATIENCE_SECONDS),
+                self._pool.acquire() as connection,
+                connection.transaction(readonly=True),
+            ):
+                found = await figures.read(connection, now, _AGES, _DAY, limits)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            metrics.DATABASE_UP.set(0)
+            log.info("figures-not-read", error=f"{type(error).__name__}: {error}")
+            return
+        metrics.DATABASE_UP.set(1)
+        for count, age, waiting in (
+            (metrics.OUTBOX_ROWS, metrics.OUTBOX_AGE, found.outbox),
+            (metrics.HELD, metrics.HELD_AGE, found.held),
+            (metrics.DUE, metrics.DUE_AGE, found.due),
+        ):
+            count.set(waiting.count)
+            _set_age(age, now, waiting.since)
+        for bound, number in zip(metrics.AGES, found.open, strict=True):
+            metrics.OPEN.labels(bound).set(number)
+        _set_age(metrics.OPEN_AGE, now, found.oldest_open)
+        metrics.DUE_NEXT_DAY.set(found.soon)
+
+    async def _lag(self) -> None:
+        if self.lags is None:
+            return
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                found = await self.lags()
+        except (OSError, TimeoutError, KafkaError, ConsumerStoppedError) as error:
+            metrics.KAFKA_UP.set(0)
+            log.info("lag-not-read", error=f"{type(error).__name__}: {error}")
+            return
+        metrics.KAFKA_UP.set(1)
+        metrics.LAG.clear()  # what was taken from this worker is another's to report
+        for (topic, partition), records in found.items():
+            metrics.LAG.labels(topic, partition).set(records)
+
+
+def _set_age(gauge: Gauge, now: datetime, since: datetime | None) -> None:
+    gauge.set(0 if since is None else max(0.0, (now - since).total_seconds()))

@@ -1,0 +1,194 @@
+"""Alerts and dashboard: what they ask for is there, and each alert fires when it should and at no other time.
+
+`make alerts` builds promtool, Prometheus' own checker; one on the PATH or built before is used by these tests as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import promql_parser
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from tests.conftest import Running
+
+RULES, DASHBOARD = Path("deploy/prometheus/alerts.yml"), Path("deploy/grafana/dashboard.json")
+RUNBOOK = Path("deploy/RUNBOOK.md").read_text("utf-8")
+ALERTS: list[dict[str, Any]] = yaml.safe_load(RULES.read_text("utf-8"))["groups"][0]["rules"]
+PANELS: list[dict[str, Any]] = json.loads(DASHBOARD.read_text("utf-8"))["panels"]
+PROMTOOL = shutil.which("promtool") or next(map(str, Path(".cache/promtool").glob("promtool")), None)
+
+RISING = "0+60x120"
+"""One a second, as series of Prometheus' tests are written: a minute apart for two hours."""
+
+BROUGHT_ABOUT: dict[str, dict[str, str]] = {
+    "CancellationDatabaseAway": {"cancellation_database_up": "1x5 0x115"},
+    "CancellationKafkaAway": {"cancellation_kafka_up": "1x5 0x115"},
+    "CancellationLoopStopped": {'cancellation_loop_last_success_timestamp_seconds{loop="clock"}': "0+60x100 6000x20"},
+    "CancellationLagging": {
+        'cancellation_consumer_lag_records{topic="requested"}': "20000x120",
+        'cancellation_events_consumed_total{topic="requested"}': RISING,
+    },
+    "CancellationPartitionStuck": {'cancellation_consumer_lag_records{topic="requested"}': "0x60 3x60"},
+    "CancellationOutboxOld": {"cancellation_outbox_oldest_age_seconds": "0x60 0+60x60"},
+    "CancellationOutboxFull": {"cancellation_outbox_full_total": RISING},
+    "CancellationSubscriptionsHeld": {"cancellation_held_subscriptions": "0x60 1x60"},
+    "CancellationEndsLate": {"cancellation_due_oldest_age_seconds": "0x60 0+60x60"},
+    "CancellationReadingFailed": {'cancellation_dead_letters_total{reason="reading-failed"}': "0x115 1x5"},
+    "CancellationDeadLetters": {'cancellation_dead_letters_total{reason="malformed"}': "0x100 1x20"},
+    "CancellationRetrying": {'cancellation_retries_total{what="process"}': RISING},
+    "CancellationRebalancing": {"cancellation_rebalances_total": RISING},
+    "CancellationSlow": {
+        'cancellation_transaction_duration_seconds_bucket{kind="batch",le="+Inf"}': RISING,
+        'cancellation_transaction_duration_seconds_bucket{kind="batch",le="10.0"}': RISING,
+    },
+    "CancellationRefusalsMany": {
+        'cancellation_refusals_total{code="already-ended"}': "0+20x120",
+        'cancellation_events_decided_total{type="cancellation-requested"}': RISING,
+    },
+    "CancellationAdjustmentsOpen": {"cancellation_open_adjustment_oldest_age_seconds": "700000x120"},
+}
+"""What the service's series do when an alert is due, all others standing still."""
+
+
+@pytest.fixture(scope="module")
+async def scraped(running: Running) -> list[Sample]:
+    """What the running service exposes."""
+
+    def read() -> str:
+        with urlopen(f"{running.http}/metrics") as response:  # noqa: S310  our own service
+            text: str = response.read().decode()
+            return text
+
+    families = text_string_to_metric_families(await asyncio.to_thread(read))
+    return [sample for family in families for sample in family.samples if not sample.name.endswith("_created")]
+
+
+def selectors(expression: str) -> set[str]:
+    """The names of the metrics that an expression reads, once Prometheus' own grammar has taken it."""
+    parsed = promql_parser.parse(expression.replace("$__rate_interval", "5m"))
+    assert parsed is not None
+    return set(re.findall(r"\b(?:cancellation|process|python)_\w+", expression))
+
+
+def queries() -> Iterator[tuple[str, str]]:
+    """Every expression of alerts and dashboard, with where it stands."""
+    yield from ((alert["alert"], alert["expr"]) for alert in ALERTS)
+    yield from ((panel["title"], target["expr"]) for panel in PANELS for target in panel.get("targets", ()))
+
+
+# Series that a service has only once something has happened.
+LATER = {
+    "cancellation_events_consumed_total",
+    "cancellation_events_decided_total",
+    "cancellation_records_published_total",
+}
+
+
+@pytest.mark.parametrize(("where", "expression"), [*queries()])
+def test_every_expression_reads_what_the_service_exposes(where: str, expression: str, scraped: list[Sample]) -> None:
+    names = selectors(expression)
+    assert names, where
+    assert names <= {sample.name for sample in scraped} | LATER, where
+    for name, label, values in re.findall(r'(cancellation_\w+){(\w+)="([\w-]+)"', expression):
+        assert values in {sample.labels.get(label) for sample in scraped if sample.name == name}, where
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
+def test_every_alert_says_how_bad_it_is_and_has_its_paragraph(alert: dict[str, Any]) -> None:
+    assert alert["labels"]["severity"] in {"page", "ticket"}
+    assert alert["annotations"]["summary"].endswith(".")
+    assert alert["annotations"]["runbook_url"] == f"deploy/RUNBOOK.md#{alert['alert'].lower()}"
+    assert len(re.findall(rf"^## {alert['alert']}\n\n\S", RUNBOOK, re.MULTILINE)) == 1
+
+
+def test_the_runbook_has_no_paragraph_too_many() -> None:
+    assert re.findall(r"^## (Cancellation\w+)$", RUNBOOK, re.MULTILINE) == [alert["alert"] for alert in ALERTS]
+
+
+def test_panels_lie_beside_each_other_and_say_what_they_show() -> None:
+    assert len({panel["id"] for panel in PANELS}) == len(PANELS)
+    taken: set[tuple[int, int]] = set()
+    for panel in PANELS:
+        at = panel["gridPos"]
+        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert not cells & taken
+        assert max(x for x, _ in cells) < 24
+        taken |= cells
+        assert panel["type"] == "row" or (
+            panel["description"].endswith(".") and panel["fieldConfig"]["defaults"]["unit"]
+        )
+
+
+def test_every_alert_is_brought_about_below() -> None:
+    assert {alert["alert"] for alert in ALERTS} == {*BROUGHT_ABOUT, "CancellationWorkersGone"}
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="there is no promtool on the PATH, and make alerts has built none")
+@pytest.mark.parametrize("alert", [None, "CancellationWorkersGone", *BROUGHT_ABOUT])
+def test_each_alert_fires_when_it_should_and_no_other_with_it(
+    alert: str | None, scraped: list[Sample], tmp_path: Path
+) -> None:
+    changed = BROUGHT_ABOUT.get(alert or "", {})
+    for series in changed:
+        name = series.partition("{")[0]
+        assert name in {sample.name for sample in scraped} | LATER
+    standing = {} if alert == "CancellationWorkersGone" else {_series(s): f"{s.value}x120" for s in scraped if _calm(s)}
+    firing = [] if alert is None else [{"labels": f'{{alertname="{alert}"}}', "value": 1}]
+    case = {
+        "rule_files": [str(RULES.resolve())],
+        "evaluation_interval": "1m",
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": _input({**standing, **{_named(series): values for series, values in changed.items()}}),
+                "promql_expr_test": [
+                    {
+                        "expr": 'group by (alertname) (ALERTS{alertstate="firing"})',
+                        "eval_time": "2h",
+                        "exp_samples": firing,
+                    }
+                ],
+            }
+        ],
+    }
+    file = tmp_path / "alerts.test.yml"
+    file.write_text(json.dumps(case), "utf-8")
+    assert PROMTOOL is not None
+    for arguments in (("check", "rules", str(RULES)), ("test", "rules", str(file))):
+        done = subprocess.run([PROMTOOL, *arguments], capture_output=True, text=True, check=False)  # noqa: S603
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _calm(sample: Sample) -> bool:
+    """What stands still while the service has nothing to do; when loops last worked does not."""
+    return sample.name.startswith("cancellation_") and not sample.name.startswith("cancellation_loop")
+
+
+def _series(sample: Sample) -> str:
+    return _written(sample.name, sample.labels)
+
+
+def _named(series: str) -> str:
+    name, _, labels = series.partition("{")
+    return _written(name, dict(re.findall(r'(\w+)="([^"]*)"', labels)))
+
+
+def _written(name: str, labels: Mapping[str, str]) -> str:
+    inside = ",".join(f'{label}="{value}"' for label, value in sorted({**labels, "instance": "worker"}.items()))
+    return f"{name}{{{inside}}}"
+
+
+def _input(series: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"series": name, "values": values} for name, values in series.items()]
