@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, time
 from decimal import Decimal
 from functools import lru_cache
-from string import Formatter
 from typing import Literal, TypeAlias
 
 from babel import Locale
@@ -26,7 +25,7 @@ from service.domain.facts import Activated
 from service.domain.money import exponent, share
 from service.domain.outcomes import RefusalCode
 from service.domain.periods import DAY, Duration, Period, start_of_day, zone
-from service.domain.policy import Language
+from service.domain.policy import Language, Proration
 from service.domain.subscription import Adjustment, Calculation
 
 StatusName: TypeAlias = Literal["cancellation-scheduled", "cancellation-rescheduled", "subscription-ended"]
@@ -266,24 +265,30 @@ def rejected(language: Language, code: RefusalCode) -> str:
     return TEMPLATES[language][f"refused/{code}"]
 
 
+_often = lru_cache(maxsize=16384)
+"""For what is written again and again: there are few dates, amounts and lengths of time, and writing one takes long."""
+
+
+@_often
 def money(language: Language, units: int, currency: str) -> str:
     """An amount in minor units, with all the decimals that ISO 4217 gives its currency."""
     written: str = _pattern(language, currency).apply(Decimal(units).scaleb(-exponent(currency)), _LOCALES[language])
     return written
 
 
-@lru_cache(maxsize=16384)
+@_often
 def day(language: Language, date_: date) -> str:
     """A date, with its year."""
     return format_date(date_, "long", _LOCALES[language])
 
 
-@lru_cache(maxsize=2048)
+@_often
 def _clock(language: Language, at: time) -> str:
     written: str = format_time(at, "short", locale=_LOCALES[language])
     return written
 
 
+@_often
 def period(language: Language, days: Period) -> str:
     """The name of a period: its month where it is just that, its day, or its first and last day."""
     locale, start, last = _LOCALES[language], days.start, days.end - DAY
@@ -316,9 +321,10 @@ def _filled(template: str, c: Calculation, currency: str, interval: Duration, am
         "given": abs(c.given),
     }
     sentence = template.replace("{price}", _price(c, interval))
-    blanks = {name for _, name, _, _ in Formatter().parse(sentence) if name}
-    values = {name: money(c.language, units, currency) for name, units in amounts.items() if name in blanks}
-    sentence = sentence.format_map({**values, "period": _period(c), "span": _span(c)})
+    values = {name: money(c.language, units, currency) for name, units in amounts.items()}
+    sentence = sentence.format_map(
+        {**values, "period": _period(c), "span": _span(c.language, c.active, c.total, c.unit)}
+    )
     return sentence[0].upper() + sentence[1:]
 
 
@@ -343,15 +349,16 @@ def _period(c: Calculation) -> str:
     return TEMPLATES[c.language]["period/none"] if c.period is None else period(c.language, c.period)
 
 
-def _span(c: Calculation) -> str:
+@_often
+def _span(language: Language, active: int, total: int, unit: Proration) -> str:
     """How much of how much time counts: in days or, where seconds do, to the second."""
-    per = 1 if c.unit == "day" else _SECONDS["day"]
-    if c.active % per or c.total % per:
-        active, total = (_time(c.language, seconds) for seconds in (c.active, c.total))
+    per = 1 if unit == "day" else _SECONDS["day"]
+    if active % per or total % per:
+        part, whole = (_time(language, seconds) for seconds in (active, total))
     else:
-        active = format_decimal(c.active // per, locale=_LOCALES[c.language])
-        total = _several(c.language, c.total // per, "day")
-    return TEMPLATES[c.language]["span"].format_map({"active": active, "total": total})
+        part = format_decimal(active // per, locale=_LOCALES[language])
+        whole = _several(language, total // per, "day")
+    return TEMPLATES[language]["span"].format_map({"active": part, "total": whole})
 
 
 def _time(language: Language, seconds: int) -> str:
@@ -375,6 +382,7 @@ def _price(c: Calculation, interval: Duration) -> str:
     return words["price/several"].replace("{several}", _several(c.language, count, unit))
 
 
+@_often
 def _several(language: Language, count: int, unit: str) -> str:
     """A count of days, months or another unit."""
     return format_unit(count, f"duration-{unit}", "long", locale=_LOCALES[language])

@@ -175,12 +175,7 @@ class Schedule:
 
     @property
     def _first_anchor(self) -> int:
-        """The month (counted from year 0) in which the first whole interval begins or the stub ends."""
-        if self._anchored(_month(self.start)) == self.start:
-            return _month(self.start) + self.interval.months
-        reach = _month(self.start) + self.interval.months - 1
-        after = _clamped(reach, self.start.day)
-        return reach if self._anchored(reach) > after else reach + 1
+        return _first_anchored(self.start, self.interval.months, self.anchor_day)
 
     def _anchored(self, month: int) -> date:
         return _clamped(month, self.anchor_day)
@@ -195,6 +190,16 @@ def _clamped(month: int, day: int) -> date:
     """That day of a month, or the month's last day where it has fewer."""
     year, month = month // 12, month % 12 + 1
     return date(year, month, min(day, monthrange(year, month)[1]))
+
+
+@lru_cache(maxsize=8192)
+def _first_anchored(start: date, months: int, anchor_day: int) -> int:
+    """The month (counted from year 0) in which the first whole interval begins or the stub ends."""
+    if _clamped(_month(start), anchor_day) == start:
+        return _month(start) + months
+    reach = _month(start) + months - 1
+    after = _clamped(reach, start.day)
+    return reach if _clamped(reach, anchor_day) > after else reach + 1
 
 
 def whole_days(start: date | datetime, end: date | datetime, time_zone: str) -> Period:

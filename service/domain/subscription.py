@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import cached_property
 from itertools import zip_longest
 from typing import Literal, TypeAlias
 
@@ -259,9 +260,9 @@ class Price:
         return sum(line.amount for line in self.lines if line_id in {None, line.line_id})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Subscription:
-    """The state of one subscription."""
+    """The state of one subscription. What is derived from it is worked out once, when it is first asked for."""
 
     tenant_id: str
     subscription_id: str
@@ -275,7 +276,7 @@ class Subscription:
     entries: tuple[Entry, ...] = ()
     told: Told = field(default_factory=Told)
 
-    @property
+    @cached_property
     def course(self) -> Course:
         """The cancellations in force."""
         found = courses(self.commands)
@@ -287,29 +288,37 @@ class Subscription:
         ids = [ordered.command.cancellation_id for ordered in self.commands if ordered.command.action == "request"]
         return ids[-1] if ids else None
 
-    @property
+    @cached_property
     def line_ids(self) -> tuple[str, ...]:
         """Every line there is or has been, in the order they came."""
         return tuple(dict.fromkeys(line.line_id for price in self.price_lists for line in price.lines))
 
-    @property
+    @cached_property
     def price_lists(self) -> tuple[Price, ...]:
         """The price agreed on and every change of it, by the date they take effect."""
         agreed = Price(self.agreement.start_date, self.agreement.lines, datetime.min.replace(tzinfo=UTC))
         return (agreed, *self.prices)
 
-    @property
-    def extensions(self) -> list[Pause]:
+    @cached_property
+    def extensions(self) -> tuple[Pause, ...]:
         """The pauses that move the ends of periods."""
-        return [pause for pause in self.pauses if pause.effect == "extends-period"]
+        return tuple(pause for pause in self.pauses if pause.effect == "extends-period")
 
     def calendar(self, day: date) -> Schedule:
         """The billing periods, the trial before them and the pauses that move their ends: an open one until a day."""
+        if not self.extensions:
+            return self._uninterrupted
         return self._calendar({p: p.resume_date or max(day, p.effective_date) for p in self.extensions})
 
     def calendar_as_known(self, instant: datetime) -> Schedule:
         """The same as it was to be foreseen at an instant."""
+        if not self.extensions:
+            return self._uninterrupted
         return self._calendar({p: p.resume_date_known(instant) or p.effective_date for p in self.extensions})
+
+    @cached_property
+    def _uninterrupted(self) -> Schedule:
+        return self._calendar({})
 
     def _calendar(self, resumed: dict[Pause, date]) -> Schedule:
         agreement, first = self.agreement, self.agreement.start_date
