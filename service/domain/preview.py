@@ -101,7 +101,8 @@ def preview(
         for charge_id, settled in targets[name].charges.items()
         if _concerned(settled, _adjusted(decision, charge_id), local_date(now, subscription.agreement.time_zone))
     }
-    return {name: _preview(decision, targets[name], shown) for name, decision in decisions.items()}
+    language = subscription.agreement.language or rules.at(now).language
+    return {name: _preview(decision, targets[name], shown, language) for name, decision in decisions.items()}
 
 
 def _asked(name: str, wish: Command, now: datetime) -> Received:
@@ -115,13 +116,12 @@ def _concerned(settled: Settled, adjusted: list[Adjusted], today: date) -> bool:
     return ahead or settled.kept != settled.full or bool(adjusted)
 
 
-def _preview(decision: Decision, target: Settlement, shown: Iterable[str]) -> Preview:
+def _preview(decision: Decision, target: Settlement, shown: Iterable[str], language: Language) -> Preview:
     bodies = [outcome.body for outcome in decision.outcomes]
     refused = next((body for body in bodies if isinstance(body, Rejected)), None)
     if refused is not None:
         return Preview(refusal=(refused.code, refused.message))
     charges = [settled for charge_id, settled in target.charges.items() if charge_id in shown]
-    language = decision.subscription.agreement.language or "en"
     return Preview(
         end=next((body.end for body in bodies if isinstance(body, StatusChanged)), target.end),
         charges=tuple(_charge(settled, _adjusted(decision, settled.charge.charge_id), language) for settled in charges),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from service.domain.money import ZERO
 from service.domain.outcomes import RenewalChanged, StatusChanged
-from service.domain.policy import Policy, Rules
+from service.domain.policy import Language, Policy, Rules
 from service.domain.preview import Preview, modes, preview
 from tests.domain.examples import Item, Life, charge, on, paid_november
 
@@ -126,3 +127,16 @@ def test_a_renewal_that_a_wish_would_bring_back_is_not_among_those_it_stops() ->
     life.cancel("2026-11-05 12:00", on("2026-11-25"))
     wish = previewed(life, NOON, date(2027, 1, 11))["on-date"]
     assert [str(period.start) for period in wish.renewals_stopped] == ["2027-02-01"]
+
+
+@pytest.mark.parametrize("own", [None, "da", "en"])
+@pytest.mark.parametrize("of_the_merchant", ["da", "en"])
+def test_a_preview_is_worked_out_in_the_language_the_customer_would_then_be_written_to_in(
+    own: Language | None, of_the_merchant: Language
+) -> None:
+    life = paid_november()
+    life.policy("2026-01-01 00:00", Policy(language=of_the_merchant))
+    life.subscription = replace(life.subscription, agreement=replace(life.subscription.agreement, language=own))
+    told = {charge.calculation.language for charge in previewed(life)["on-date"].charges}
+    life.cancel(NOON, on("2026-11-21"))
+    assert told == {life.adjustments[0].adjustment.calculation.language} == {own or of_the_merchant}

@@ -48,6 +48,8 @@ STAGES = (
 )
 """What notices most for its time first; the next is only collected for what has survived so far."""
 _TIMES_AS_LONG = 4
+_ENDINGS = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, -signal.SIGXCPU)
+"""After any other a mutant is tried once more, last of all: an environment made anew in the meantime is no notice."""
 _IMPORTED_ONCE = ("asyncpg", "babel.dates", "babel.numbers", "pydantic_settings", "structlog")
 """Libraries that every mutant would import anew."""
 _SWAPPED: dict[type[ast.AST], Any] = {
@@ -179,8 +181,8 @@ def _start(mutant: Mutant | None, seconds: int = -1) -> int:
     if mutant is not None:
         tree = _changed(mutant.path.read_text(encoding="utf-8"), mutant.site)
         sys.meta_path.insert(0, _Imported(mutant.module, tree))
-    failed = any(pytest.main(["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", *tests]) for tests in STAGES)
-    os._exit(1 if failed else 0)
+    told = (pytest.main(["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", *tests]) for tests in STAGES)
+    os._exit(next(filter(None, told), 0))
 
 
 @contextmanager
@@ -204,6 +206,7 @@ def main(only: str, workers: int) -> int:
     seconds = int(_TIMES_AS_LONG * (used.ru_utime + used.ru_stime)) + 1
     running: dict[int, Mutant] = {}
     survived: list[Mutant] = []
+    again: set[Mutant] = set()
     columns = (
         TextColumn("mutants"),
         MofNCompleteColumn(),
@@ -219,6 +222,10 @@ def main(only: str, workers: int) -> int:
                 running[_start(mutant, seconds)] = mutant
             pid, status = os.wait()
             mutant = running.pop(pid)
+            if os.waitstatus_to_exitcode(status) not in _ENDINGS and mutant not in again:
+                again.add(mutant)
+                waiting.insert(0, mutant)
+                continue
             total += 1
             if not progress.console.is_terminal and total % 25 == 0:
                 progress.console.print(f"{total} mutants, {len(survived)} survived", highlight=False)
