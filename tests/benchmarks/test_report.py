@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
 
 from tests.benchmarks import report
-from tests.benchmarks.capacity import FIGURES, PAGE, Assumed, Cost, need, page
+from tests.benchmarks.capacity import Assumed, Cost, need
 
 COST = Cost(
     worker_us=1000,
@@ -20,12 +19,6 @@ COST = Cost(
     fact_bytes=400,
     inbox_bytes=300,
 )
-
-
-def test_the_page_says_what_the_figures_come_to() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(json.loads(FIGURES.read_text(encoding="utf-8")), Assumed()), (
-        "run: python -m tests.benchmarks.capacity"
-    )
 
 
 def test_a_hundred_million_by_hand() -> None:
@@ -49,12 +42,6 @@ def test_ten_times_as_many_need_ten_times_as_much() -> None:
 def test_what_costs_twice_needs_twice_the_workers() -> None:
     once, twice = (need(10**9, replace(COST, worker_us=cost), Assumed()) for cost in (1000, 2000))
     assert twice.workers in {2 * once.workers, 2 * once.workers - 1}
-
-
-def test_the_page_of_figures_says_what_was_measured() -> None:
-    assert report.PAGE.read_text(encoding="utf-8") == report.page(json.loads(FIGURES.read_text(encoding="utf-8"))), (
-        "run: python -m tests.benchmarks --keep"
-    )
 
 
 @pytest.mark.parametrize(
