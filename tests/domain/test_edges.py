@@ -512,3 +512,9 @@ def test_an_invoice_that_obeys_to_the_second_is_for_the_time_its_plan_was_for() 
     assert life.issued("2026-11-02 10:00", "INV-1", Item("C1", begins, ends, "100.00")) == []
     life.revoke("2026-11-02 11:00")
     assert life.given_back("C1") == "-200.00"
+
+
+def test_where_the_end_comes_as_a_period_begins_the_clock_is_asked_for_only_to_seal_it() -> None:
+    life = Life("2026-11-01")
+    life.cancel("2026-11-12 09:00", on("2026-12-01"))
+    assert due_at(life.subscription, life.rules) == life.instant("2026-12-01 00:01")
