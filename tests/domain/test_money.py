@@ -131,6 +131,10 @@ def test_tax_is_divided_by_the_same_fraction_and_rounded_by_itself() -> None:
     assert Amount(10001, 2000) - Amount(5001, 1000) == Amount(5000, 1000)
 
 
+def test_what_is_taken_back_takes_its_tax_along() -> None:
+    assert -Amount(10000, 2000) == Amount(-10000, -2000)
+
+
 @pytest.mark.parametrize(
     ("amount", "kept"),
     [(1, 0), (3, 2), (5, 2), (7, 4), (9, 4), (11, 6), (13, 6)],
