@@ -518,3 +518,21 @@ def test_where_the_end_comes_as_a_period_begins_the_clock_is_asked_for_only_to_s
     life = Life("2026-11-01")
     life.cancel("2026-11-12 09:00", on("2026-12-01"))
     assert due_at(life.subscription, life.rules) == life.instant("2026-12-01 00:01")
+
+
+def test_a_regret_under_an_open_pause_gives_the_period_back_by_the_days_it_has_without_an_end() -> None:
+    # Up to the end the pause has put the period off by the 15 days from the 6th to the 20th; without one, by none yet.
+    life = Life("2026-11-01")
+    life.planned("2026-11-01 08:00", "INV-1", charge("C1", "2026-11-01", "2026-12-01", "300.00"))
+    life.paused("2026-11-03 09:00", "2026-11-06", effect="extends-period")
+    assert life.cancel("2026-11-12 09:00", on("2026-11-21")) == [
+        "scheduled: ends 2026-11-21, last active day 2026-11-20",
+        "2026-11-01/2026-12-16 shortened to 2026-11-21; planned C1 300.00 -> 50.00",
+        "2026-12-16/2027-01-16 cancelled",
+    ]
+    assert life.revoke("2026-11-12 10:00") == [
+        "withdrawn",
+        "2026-11-01/2026-12-01 restored to 2026-12-01; planned C1 50.00 -> 300.00",
+        "2026-11-01/2026-12-16 restored to 2026-12-16",
+        "2026-12-16/2027-01-16 reinstated",
+    ]
