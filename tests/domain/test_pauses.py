@@ -166,3 +166,15 @@ def test_a_pause_from_the_first_day_of_a_period_extends_that_one_and_not_the_one
     life = Life("2026-11-01")
     life.paused("2026-11-02 08:00", start, resume)
     assert life.cancel("2026-11-03 09:00", END_OF_PERIOD)[0].startswith(f"scheduled: ends {ends},")
+
+
+def test_a_plan_shortened_in_a_period_that_then_ends_before_the_end_is_whole_again() -> None:
+    life = Life("2026-11-01")
+    life.planned("2026-11-01 08:00", "INV-1", NOVEMBER)
+    life.paused("2026-11-02 08:00", "2026-11-11", "2026-11-21")
+    told = life.cancel("2026-11-12 09:00", on("2026-12-05"))
+    assert "2026-11-01/2026-12-11 shortened to 2026-12-05; planned C1 300.00 -> 240.00" in told
+    assert life.resumed("2026-11-13 08:00", "2026-11-12") == [
+        "2026-11-01/2026-12-02 restored to 2026-12-02; planned C1 240.00 -> 300.00",
+        "2027-01-02/2027-02-02 cancelled",
+    ]
