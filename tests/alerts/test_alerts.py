@@ -44,6 +44,7 @@ BROUGHT_ABOUT: dict[str, dict[str, str]] = {
     "CancellationOutboxOld": {"cancellation_outbox_oldest_age_seconds": "0x60 0+60x60"},
     "CancellationOutboxFull": {"cancellation_outbox_full_total": RISING},
     "CancellationSubscriptionsHeld": {"cancellation_held_subscriptions": "0x60 1x60"},
+    "CancellationBooksOutOfBalance": {"cancellation_books_out_of_balance_subscriptions": "0x60 1x60"},
     "CancellationEndsLate": {"cancellation_due_oldest_age_seconds": "0x60 0+60x60"},
     "CancellationReadingFailed": {'cancellation_dead_letters_total{reason="reading-failed"}': "0x115 1x5"},
     "CancellationDeadLetters": {'cancellation_dead_letters_total{reason="malformed"}': "0x100 1x20"},

@@ -69,7 +69,7 @@ async def something_of_everything(world: World, number: int) -> None:
         await outbox.delete(connection, [record for record, _ in waiting])
         await subscriptions.read(connection, ("default", names[0]))
         await subscriptions.with_open_adjustments(connection, world.now, None, TOUCHED)
-        await figures.read(connection, world.now, (timedelta(hours=1),), timedelta(days=1), (500, 500))
+        await figures.read(connection, world.now, (timedelta(hours=1),), timedelta(minutes=1), (500, 500))
     world.pass_by(hours=25)
     await world.flow.end_due(TOUCHED)
 

@@ -256,8 +256,14 @@ async def page(
     c: Connection, t: Transaction, tenant: str, name: str, _: str | None, __: str | None, limit: int
 ) -> list[Row]:
     keys = {_key(row) for table in ("subscription", "fact") for row in c.database.scan(t, table)}
+    following = sorted(key for key in keys if key > (tenant, name))[:limit]
+    return [{"tenant_id": key[0], "subscription_id": key[1]} for key in following]
+
+
+@knows(verify._ROWS)
+async def rows_of(c: Connection, t: Transaction, tenants: Texts, ids: Texts) -> list[Row]:
     rows = []
-    for key in sorted(key for key in keys if key > (tenant, name))[:limit]:
+    for key in sorted(columns(tenants, ids)):
         row = c.database.see(t, "subscription", key) or dict.fromkeys(("state", "published"))
         rows.append({**row, "tenant_id": key[0], "subscription_id": key[1]})
     return rows
