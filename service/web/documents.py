@@ -33,7 +33,7 @@ class FoundSubscription(_Model):
 
 
 class SearchDocument(_Model):
-    """What a search found; `more` says that there is more than is shown."""
+    """A page of what a search found; `more` says that there are others after its last."""
 
     subscriptions: list[FoundSubscription]
     more: bool

@@ -87,9 +87,10 @@ class _Pages:
     async def search(self, request: Request) -> Response:
         """A form, and what was found."""
         text, tenant = _parameter(request, "q").strip(), _parameter(request, "tenant") or "default"
-        hits = await self._reader.search(tenant, text) if text else None
+        after = _parameter(request, "after")
+        hits = await self._reader.search(tenant, text, after) if text else None
         part = "found.html" if request.headers.get("HX-Request") else "search.html"
-        return self._page(request, part, text=text, tenant=tenant, hits=hits)
+        return self._page(request, part, text=text, tenant=tenant, hits=hits, after=after)
 
     async def timeline(self, request: Request) -> Response:
         """A subscription's timeline with its preview."""

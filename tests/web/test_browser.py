@@ -116,6 +116,26 @@ async def test_a_search_finds_by_what_a_subscription_or_a_customer_begins_with(n
     await expect(page.locator("h1")).to_contain_text("21 November 2026")
 
 
+async def test_what_is_found_is_leafed_through(november: Stage, page: Page) -> None:
+    await november.pool.execute(
+        "insert into subscription (tenant_id, subscription_id, customer_id, state, updated_at)"
+        " select tenant_id, 'S1' || to_char(n, 'FM000'), customer_id, state, updated_at"
+        " from subscription, generate_series(1, 45) n"
+    )
+    await page.goto(november.url(lang="en"))
+    await page.get_by_label("Subscription or customer").press_sequentially("K-")
+    await expect(page.get_by_text("20 shown; there are more.")).to_be_visible()
+    await page.get_by_role("link", name="The next ones").click()
+    await expect(page.locator(".hit strong").first).to_have_text("S1020")
+    await without_findings(page)
+    await page.get_by_role("link", name="The next ones").click()
+    await expect(page.locator(".hit strong")).to_have_text([f"S10{n}" for n in range(40, 46)])
+    await expect(page.get_by_role("link", name="The next ones")).to_have_count(0)
+    await keep(page, "search-paged")
+    await page.get_by_role("link", name="From the first one").click()
+    await expect(page.locator(".hit strong").first).to_have_text("S1")
+
+
 async def test_the_keyboard_alone_leads_from_the_search_to_the_event(november: Stage, page: Page) -> None:
     await page.goto(november.url())
     await page.keyboard.type("S1")

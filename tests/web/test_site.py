@@ -176,7 +176,7 @@ async def test_a_search_names_twenty_and_says_that_there_are_more(stage: Stage) 
     )
     text = (await stage.ask(q="W")).text
     assert text.count('class="hit"') == 20
-    assert "The first 20; type more" in text
+    assert "20 shown; there are more." in text
 
 
 async def test_without_its_database_a_page_says_to_try_again(database: str) -> None:
