@@ -13,11 +13,8 @@ from rich.console import Console
 from service.flow import utc_now
 from service.messages.envelope import UnreadableError
 from service.ops import preview as previewing
-from service.ops.sending import Named, event, send
+from service.ops.sending import SUPPORT, Named, event, send
 from service.terminal import ASK, finish, misused, paragraphs, settings_or_stop, stop
-
-SOURCE = "/support"
-"""Of what is asked for by hand."""
 
 _ENDS = "How it is to end: exactly one"
 _CODES = """
@@ -244,7 +241,7 @@ def _show(key: tuple[str, str]) -> None:
 def _ask(kind: str, data: dict[str, Any], event_id: str | None, asked_at: datetime | None, *, as_json: bool) -> None:
     settings, topics = settings_or_stop()
     now = utc_now()
-    named = Named(SOURCE, str(uuid4()) if event_id is None else event_id, kind, asked_at or now)
+    named = Named(SUPPORT, str(uuid4()) if event_id is None else event_id, kind, asked_at or now)
     asked = event(topics, named, _given(data), now)
     try:
         asked.read()

@@ -192,12 +192,13 @@ def preview_document(previewed: Previewed, now: datetime, options: Sequence[Opti
         for charge, text in zip(mode.get("charges", ()), option.texts, strict=True):
             charge["text"] = text
         if option.asking is not None:
+            binary, structured = option.asking.document, option.asking.structured.document
             mode["event"] = EventDocument(
-                topic=option.asking.topic,
-                key=option.asking.key,
-                headers=option.asking.headers,
-                data=option.asking.data,
-                structured_headers=option.asking.structured_headers,
-                structured_value=option.asking.structured,
+                topic=binary["topic"],
+                key=binary["key"],
+                headers=binary["headers"],
+                data=binary["value"],
+                structured_headers=structured["headers"],
+                structured_value=structured["value"],
             )
     return PreviewDocument.model_validate({**fields, "as_of": now})
