@@ -25,7 +25,7 @@ from service.ops.replay import Judge, Replay
 from service.settings import Settings, Topics
 from service.store import policies
 from service.store.records import Outgoing, unflatten
-from service.store.subscriptions import Key, StoredFact, open_since, read_state, state_json
+from service.store.subscriptions import Key, StoredFact, ends_at, open_since, read_state, state_json
 
 Waiting: TypeAlias = list[tuple[int, Outgoing]]
 
@@ -73,7 +73,9 @@ from page
 order by tenant_id, subscription_id
 """
 _ROWS = """
-select k.tenant_id, k.subscription_id, s.customer_id, s.sequence, s.due_at, s.open_since, s.state, s.published
+select
+    k.tenant_id, k.subscription_id,
+    s.customer_id, s.sequence, s.due_at, s.open_since, s.ends_at, s.state, s.published
 from unnest($1::text [], $2::text []) as k (tenant_id, subscription_id)
 left join subscription s using (tenant_id, subscription_id)
 order by k.tenant_id, k.subscription_id
@@ -235,6 +237,7 @@ def _row(row: asyncpg.Record, replay: Replay) -> Iterator[tuple[str, str]]:
         "row.customer_id": (row["customer_id"], state.agreement.customer_id),
         "row.due_at": ("set" if row["due_at"] else "not set", "set" if replay.is_due else "not set"),
         "row.open_since": (_instant(row["open_since"]), _instant(open_since(state))),
+        "row.ends_at": (_instant(row["ends_at"]), _instant(ends_at(state))),
         "published": ((row["published"] or b"").hex(), replay.published.hex()),
     }
     for name, (stored, said) in columns.items():

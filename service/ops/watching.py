@@ -63,7 +63,7 @@ class Watch:
                 self._pool.acquire() as connection,
                 connection.transaction(readonly=True),
             ):
-                found = await figures.read(connection, now, _AGES, self._settings.seal_grace, limits)
+                found = await figures.read(connection, now, _AGES, limits)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             metrics.DATABASE_UP.set(0)
             log.info("figures-not-read", error=f"{type(error).__name__}: {error}")

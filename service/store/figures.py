@@ -33,18 +33,9 @@ from (
     select due_at from subscription where due_at <= $1 and held_since is null order by due_at limit $2
 ) as counted
 """
-# Who ends by then is due by the end of the grace after it, but not the other way about: the state says when it ends.
 _ENDING = """
 select count(*)
-from (
-    select from subscription
-    where
-        due_at <= $3
-        and (state #>> '{told,end,access_ends_at}')::timestamptz > $1
-        and (state #>> '{told,end,access_ends_at}')::timestamptz <= $2
-    order by due_at
-    limit $4
-) as counted
+from (select from subscription where ends_at > $1 and ends_at <= $2 order by ends_at limit $3) as counted
 """
 _BOOKS = """
 select
@@ -91,23 +82,21 @@ async def read(
     connection: asyncpg.Connection,
     now: datetime,
     ages: tuple[timedelta, ...],
-    grace: timedelta,
     limits: tuple[int, int],
 ) -> Figures:
     """Reads them; `ages` are the bounds between which open adjustments are counted, youngest first.
 
-    `grace` is how long after its end a subscription is sealed; `limits` where counting the outbox, and all else, stops.
+    `limits` are where counting the outbox, and all else, stops.
     """
     to_outbox, limit = limits
     bounds = [now, *(now - age for age in ages), _EVER]
-    tomorrow = now + _DAY
     return Figures(
         outbox=_waiting(await connection.fetchrow(_OUTBOX, to_outbox)),
         held=_waiting(await connection.fetchrow(_HELD, limit)),
         open=tuple([await connection.fetchval(_OPEN, since, until, limit) for until, since in pairwise(bounds)]),
         oldest_open=await connection.fetchval(_OLDEST_OPEN),
         due=_waiting(await connection.fetchrow(_LATE, now, limit)),
-        ending=await connection.fetchval(_ENDING, now, tomorrow, tomorrow + grace, limit),
+        ending=await connection.fetchval(_ENDING, now, now + _DAY, limit),
         books=Round(**await connection.fetchrow(_BOOKS, limit)),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Generic, TypeVar
 from uuid import uuid4
 
@@ -229,24 +229,35 @@ def _answers(
 
 
 def _kept(shown: SubscriptionTimeline, charges: Sequence[Settled], adjusted: set[str], write: Writer) -> Answer:
-    """What is kept of the charges that were adjusted, and of those that are only planned."""
+    """What is kept of the charges that were adjusted, with that of the last day, and of those that are only planned."""
     money = [
         (write("kept/of", kept=write.units(kept, shown.currency), full=write.units(full, shown.currency)), window)
-        for kept, full, window in _sums(charges, adjusted)
+        for kept, full, window in _sums(charges, adjusted, shown.last_active_day)
     ]
     planned = tuple(f"{write.span(window.start, window.end)}: {text}" for text, window in money if window is not None)
     issued = next((text for text, window in money if window is None), write("kept/all"))
     return Answer("kept", write("kept"), issued, planned)
 
 
-def _sums(charges: Sequence[Settled], adjusted: set[str]) -> Iterator[tuple[int, int, Period | None]]:
-    """Kept and full, in minor units: of all adjusted charges together, then of each planned one that is shortened."""
-    counted = [s for s in charges if s.charge.charge_id in adjusted]
-    if counted:
+def _sums(
+    charges: Sequence[Settled], adjusted: set[str], last_day: date | None
+) -> Iterator[tuple[int, int, Period | None]]:
+    """Kept and full, in minor units: of all adjusted charges together, then of each planned one that is shortened.
+
+    With the adjusted ones goes what is billed for the last active day, be it kept whole.
+    """
+    counted = [s for s in charges if s.charge.charge_id in adjusted or _is_billed_for(s, last_day)]
+    if adjusted and counted:
         yield sum(s.kept.gross for s in counted), sum(s.full.gross for s in counted), None
     for settled in charges:
         if settled.charge.state == "planned" and 0 < settled.kept.gross < settled.full.gross:
             yield settled.kept.gross, settled.full.gross, settled.window
+
+
+def _is_billed_for(settled: Settled, day: date | None) -> bool:
+    window = settled.window
+    recurring = settled.charge.state == "issued" and settled.charge.kind == "recurring"
+    return recurring and day is not None and window is not None and window.start <= day < window.end
 
 
 def _access(shown: SubscriptionTimeline, write: Writer) -> str:

@@ -154,10 +154,11 @@ async def save(  # noqa: PLR0913, PLR0917  as many as the statement has
     states: Texts,
     published: Sequence[bytes | None],
     open_since: Sequence[datetime | None],
+    ends: Sequence[datetime | None],
     now: datetime,
 ) -> list[Row]:
-    names = ("customer_id", "sequence", "due_at", "state", "published", "open_since")
-    for tenant, name, *values in columns(tenants, ids, customers, sequences, due, states, published, open_since):
+    names = ("customer_id", "sequence", "due_at", "state", "published", "open_since", "ends_at")
+    for tenant, name, *values in columns(tenants, ids, customers, sequences, due, states, published, open_since, ends):
         changes = {**dict(zip(names, values, strict=True)), "updated_at": now}
         await _update(c, t, "subscription", (tenant, name), changes)
     return []

@@ -17,3 +17,8 @@ create table out_of_balance (
     difference text not null,
     primary key (tenant_id, subscription_id)
 );
+
+-- When access ends, while that lies ahead or is not sealed yet: what ends soon is counted by it.
+alter table subscription add column ends_at timestamptz;
+update subscription set ends_at = (state #>> '{told,end,access_ends_at}')::timestamptz where due_at is not null;
+create index subscription_ends on subscription (ends_at) where ends_at is not null;
