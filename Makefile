@@ -12,6 +12,7 @@
 #   make bench-big the same on ten million subscriptions
 #   make chaos     faults over real processes, and what was lost to them (SHORT=1: a minute; SEED, ONLY, EVENTS)
 #   make alerts    the alert rules before promtool, Prometheus' own checker, which is built with Go
+#   make pictures  the pictures of the README, taken of the real pages and the real demo
 #   make contracts  the contract in the hands of others: AsyncAPI's parser, TypeScript, Java, a schema registry
 #   make release-schemas  keeps the schemas of the version in pyproject.toml, for the compatibility gate
 #   make format    rewrites the sources as `check` wants them
@@ -27,7 +28,7 @@ PROMTOOL := github.com/prometheus/prometheus/cmd/promtool@v0.307.3
 DEV := --constraints requirements.txt --extra local --group dev
 UPGRADES := $(if $(filter 1,$(UPGRADE)),--upgrade)
 
-.PHONY: demo test check laws fuzz simulate mutants stories bench bench-big chaos alerts contracts release-schemas format lock clean environment fresh-locks
+.PHONY: demo test check laws fuzz simulate mutants stories bench bench-big chaos alerts pictures contracts release-schemas format lock clean environment fresh-locks
 
 demo: environment
 	@$(RUN) service demo $(if $(filter 1,$(KEEP)),--keep)
@@ -76,6 +77,9 @@ bench-big: environment
 chaos: environment
 	@$(RUN) tests.chaos $(if $(filter 1,$(SHORT)),--short) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) \
 		$(if $(EVENTS),--events $(EVENTS))
+
+pictures: environment
+	@$(RUN) tests.pictures
 
 # Fetches what it needs; a node and npm on the PATH are used, else come from the package index.
 contracts: environment

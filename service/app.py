@@ -18,6 +18,7 @@ from service.consumer import broker_for, lags, start
 from service.flow import Flow, Relay, utc_now
 from service.health import Health
 from service.http import serve
+from service.ops.books import Books
 from service.ops.watching import Watch
 from service.retry import patiently, pause
 from service.settings import Settings, Topics
@@ -143,6 +144,7 @@ async def _pool(settings: Settings) -> AsyncIterator[asyncpg.Pool]:
 
 
 async def _clock_loop(flow: Flow, decided: asyncio.Event, stop: asyncio.Event, health: Health) -> None:
+    books = Books(flow.pool, flow.settings, flow.topics, flow.clock)
     while not stop.is_set():
         ended = await patiently("clock", flow.end_due, lambda: health.turn("clock"))
         metrics.succeeded("clock")
@@ -150,6 +152,7 @@ async def _clock_loop(flow: Flow, decided: asyncio.Event, stop: asyncio.Event, h
             decided.set()
         else:
             await patiently("housekeeping", flow.housekeep)
+            await books.turn()
             await pause(stop, flow.settings.clock_interval.total_seconds())
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Annotated, TypeAlias
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.domain.policy import Policy, Rules
@@ -18,7 +19,20 @@ def _seconds(value: object) -> object:
         return value
 
 
+def _like(pattern: str, said: str) -> AfterValidator:
+    """A text of this form; what does not have it is told what it is to be, and not repeated: it may hold a password."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"it is to be {said}")
+        return text
+
+    return AfterValidator(check)
+
+
 _HEADROOM = 1_000_000
+_POSTGRES = r"postgres(ql)?://([^@/]*@)?([^:/?#,@]*|\[[^\]]*\])(:\d+)?(,[^/?#@]*)?([/?].*)?"
+_DATABASE = "an address such as postgresql://user@host:5432/database"
 
 Span: TypeAlias = Annotated[timedelta, BeforeValidator(_seconds)]
 
@@ -60,10 +74,12 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True)
 
     kafka_bootstrap_servers: str = "127.0.0.1:9092"
-    database_url: Annotated[str, Field(repr=False)] = "postgresql://127.0.0.1:5432/postgres"
+    database_url: Annotated[str, Field(repr=False), _like(_POSTGRES, _DATABASE)] = (
+        "postgresql://127.0.0.1:5432/postgres"
+    )
     database_connections: Annotated[int, Field(ge=2)] = 4
     database_timeout: Span = timedelta(seconds=30)
-    http_bind: Annotated[str, Field(pattern=r"^.*:\d+$")] = "127.0.0.1:8080"
+    http_bind: Annotated[str, _like(r".*:\d+", "host:port, such as 127.0.0.1:8080")] = "127.0.0.1:8080"
     instance_id: str | None = None
     consumer_group: str = "subscription-cancellation"
 
@@ -114,4 +130,6 @@ def load() -> tuple[Settings, Topics]:
     except ValidationError as error:
         fault = error.errors()[0]
         name = "_".join(map(str, fault["loc"])).upper()
-        raise SettingsError(f"The environment variable {name} cannot be used: {fault['msg']}.") from error
+        said = "it is to be seconds, or as PT24H" if fault["type"].startswith("time_delta") else fault["msg"]
+        said = said.removeprefix("Value error, ")
+        raise SettingsError(f"The environment variable {name} cannot be used: {said}.") from error

@@ -12,7 +12,7 @@ import asyncpg
 import structlog
 import typer
 import uvloop
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from service.demo.playing import PlayError
 from service.local import LocalError
@@ -21,6 +21,10 @@ from service.ops.dead_letters import LetterError
 from service.ops.rows import RowsError
 from service.ops.sending import SendingError
 from service.settings import Settings, SettingsError, Topics, load
+
+SEE, RUN, LOOK = "See it work", "Run it", "Look: nothing is changed"
+ASK, MEND, BUILD = "Ask, through Kafka", "Mend", "Build upon it"
+"""What the commands are for, as the help groups them."""
 
 
 def settings_or_stop() -> tuple[Settings, Topics]:
@@ -33,15 +37,25 @@ def settings_or_stop() -> tuple[Settings, Topics]:
 
 def finish(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  whatever the work returns
     """Runs a command's work; what a person can mend ends in one sentence."""
+    if not structlog.is_configured():  # a command that keeps no log: warnings are no part of what it answers
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+        logging.getLogger().addHandler(logging.NullHandler())
     with suppress(KeyboardInterrupt):
         try:
             return uvloop.run(work)
         except (LocalError, PlayError, LetterError, SendingError, RowsError, CarryingError) as error:
             stop(str(error))
+        except KafkaConnectionError:
+            stop(f"Kafka does not answer at {load()[0].kafka_bootstrap_servers} (KAFKA_BOOTSTRAP_SERVERS).")
         except KafkaError as error:
             stop(f"Kafka at KAFKA_BOOTSTRAP_SERVERS cannot be used: {error}")
+        except asyncpg.UndefinedTableError:
+            stop("The database at DATABASE_URL is not set up: `python -m service migrate` does it.")
+        except asyncpg.InterfaceError:
+            stop("DATABASE_URL is no address that can be used; postgresql://user@host:5432/database is one.")
         except (OSError, asyncpg.PostgresError) as error:
-            stop(f"Postgres at DATABASE_URL cannot be used: {error}")
+            said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            stop(f"Postgres at DATABASE_URL cannot be used: {said}")
     raise typer.Exit(130)
 
 
@@ -51,9 +65,15 @@ def paragraphs(text: str) -> str:
 
 
 def stop(sentence: str) -> NoReturn:
-    """Ends a command with what is wrong."""
+    """Ends a command that could not be done, with why."""
     typer.echo(sentence, err=True)
     raise typer.Exit(1)
+
+
+def misused(sentence: str) -> NoReturn:
+    """Ends a command that was given wrongly, with what to do."""
+    typer.echo(sentence, err=True)
+    raise typer.Exit(2)
 
 
 def log_lines(stream: TextIO = sys.stderr) -> None:

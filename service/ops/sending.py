@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +16,9 @@ from service.messages.envelope import LARGEST_VALUE, Envelope, Headers, decode
 from service.schemas.asyncapi import topic_of
 from service.settings import Settings, Topics
 
-_JSON = "application/json"
+SUPPORT = "/support"
+"""The source of what is asked for by hand."""
+_JSON, _STRUCTURED = "application/json", "application/cloudevents+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,15 @@ class Event:
             UnreadableError: nothing; the message says why.
         """
         return decode(self)
+
+    @property
+    def structured(self) -> Event:
+        """An event in binary mode as one in structured mode: attributes and data in one value."""
+        said = {name: (value or b"").decode() for name, value in self.headers}
+        attributes = {name.removeprefix("ce_"): text for name, text in said.items() if name.startswith("ce_")}
+        whole = {**attributes, "datacontenttype": said["content-type"], "data": json.loads(self.value)}
+        value = json.dumps(whole, ensure_ascii=False).encode()
+        return replace(self, value=value, headers=[("content-type", _STRUCTURED.encode())])
 
     @property
     def document(self) -> dict[str, Any]:

@@ -34,6 +34,9 @@ Text = Annotated[
     str,
     Query(min_length=1, max_length=_LONGEST, description="What the id of the subscription or customer begins with."),
 ]
+After = Annotated[
+    str, Query(max_length=_LONGEST, description="The last subscription_id of the page before; empty: the first page.")
+]
 Told = Annotated[
     Language | None, Query(description="The language of sentences; by default the one the customer is written to in.")
 ]
@@ -60,9 +63,9 @@ def api(reader: Reader, topics: Topics, outages: tuple[type[Exception], ...]) ->
     app.add_exception_handler(Exception, _failed)
 
     @app.get("/subscriptions", responses=_UNAVAILABLE, operation_id="search")
-    async def search(q: Text, tenant_id: Tenant = "default") -> SearchDocument:
-        """Subscriptions whose id, or whose customer's id, begins with a text: the first twenty."""
-        return search_document(await reader.search(tenant_id, q))
+    async def search(q: Text, tenant_id: Tenant = "default", after: After = "") -> SearchDocument:
+        """Subscriptions whose id, or whose customer's id, begins with a text: by id first, twenty a page."""
+        return search_document(await reader.search(tenant_id, q, after))
 
     @app.get("/timeline", responses=_MISSING | _FAILED | _UNAVAILABLE, operation_id="timeline")
     async def timeline(

@@ -33,7 +33,7 @@ class FoundSubscription(_Model):
 
 
 class SearchDocument(_Model):
-    """What a search found; `more` says that there is more than is shown."""
+    """A page of what a search found; `more` says that there are others after its last."""
 
     subscriptions: list[FoundSubscription]
     more: bool
@@ -192,12 +192,13 @@ def preview_document(previewed: Previewed, now: datetime, options: Sequence[Opti
         for charge, text in zip(mode.get("charges", ()), option.texts, strict=True):
             charge["text"] = text
         if option.asking is not None:
+            binary, structured = option.asking.document, option.asking.structured.document
             mode["event"] = EventDocument(
-                topic=option.asking.topic,
-                key=option.asking.key,
-                headers=option.asking.headers,
-                data=option.asking.data,
-                structured_headers=option.asking.structured_headers,
-                structured_value=option.asking.structured,
+                topic=binary["topic"],
+                key=binary["key"],
+                headers=binary["headers"],
+                data=binary["value"],
+                structured_headers=structured["headers"],
+                structured_value=structured["value"],
             )
     return PreviewDocument.model_validate({**fields, "as_of": now})

@@ -68,10 +68,10 @@ class Reader:
         self._pool, self._settings, self._clock = pool, settings, clock
         self._turn = asyncio.Semaphore(1)
 
-    async def search(self, tenant: str, text: str) -> Hits:
-        """A tenant's subscriptions whose id, or whose customer's, begins with a text."""
+    async def search(self, tenant: str, text: str, after: str = "") -> Hits:
+        """A tenant's subscriptions whose id, or whose customer's, begins with a text: those that follow `after`."""
         async with self._transaction() as connection:
-            found = await lookup.beginning_with(connection, tenant, text, SHOWN + 1)
+            found = await lookup.beginning_with(connection, tenant, text, SHOWN + 1, after)
             rules = await self._rules(connection, tenant)
         now = self._clock()
         return Hits(tuple(_hit(each, now, rules) for each in found[:SHOWN]), more=len(found) > SHOWN)

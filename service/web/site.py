@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, datetime
 from functools import cache
 from hashlib import sha256
@@ -30,6 +31,7 @@ from service.ops.watching import Watch
 from service.settings import Settings, Topics
 from service.web import view
 from service.web.api import api
+from service.web.contract import Contract, contract
 from service.web.operations import Operations
 from service.web.picture import days_of
 from service.web.reading import Reader, Shown
@@ -49,12 +51,17 @@ def site(
     """Everything under `/` but the probes."""
     reader = Reader(pool, settings, clock)
     pages = _Pages(reader, topics, Operations(watch))
+    with suppress(FileNotFoundError):
+        contract()  # takes its time, which no reader is to wait for
     app = Starlette(
         routes=[
             Route("/", pages.search),
             Route("/timeline", pages.timeline),
             Route("/operations", pages.operations),
             Route("/operations/events", pages.operations_events),
+            Route("/asyncapi", pages.contract),
+            Route("/asyncapi/messages/{name}", pages.message),
+            Route("/asyncapi/{path:path}", pages.contract_file),
             Mount("/api", api(reader, topics, OUTAGES)),
             Mount("/static", _Static(packages=[("service.web", "static")])),
         ],
@@ -87,9 +94,10 @@ class _Pages:
     async def search(self, request: Request) -> Response:
         """A form, and what was found."""
         text, tenant = _parameter(request, "q").strip(), _parameter(request, "tenant") or "default"
-        hits = await self._reader.search(tenant, text) if text else None
+        after = _parameter(request, "after")
+        hits = await self._reader.search(tenant, text, after) if text else None
         part = "found.html" if request.headers.get("HX-Request") else "search.html"
-        return self._page(request, part, text=text, tenant=tenant, hits=hits)
+        return self._page(request, part, text=text, tenant=tenant, hits=hits, after=after)
 
     async def timeline(self, request: Request) -> Response:
         """A subscription's timeline with its preview."""
@@ -126,6 +134,26 @@ class _Pages:
     async def operations_events(self, _: Request) -> Response:
         """What fills it, for as long as somebody looks."""
         return self._operations.stream()
+
+    async def contract(self, request: Request) -> Response:
+        """The topics and what goes over them."""
+        return self._page(request, "contract.html", contract=_contract())
+
+    async def message(self, request: Request) -> Response:
+        """One message, field by field, with its examples."""
+        found = _contract().messages.get(request.path_params["name"])
+        if found is None:
+            raise HTTPException(404)
+        return self._page(request, "message.html", message=found)
+
+    async def contract_file(self, request: Request) -> Response:
+        """The document for machines, and the schemas that it refers to."""
+        path = request.path_params["path"]
+        text = _contract().files.get(path)
+        if text is None:
+            raise HTTPException(404)
+        media_type = "application/yaml" if path.endswith(".yaml") else "application/schema+json"
+        return Response(text, media_type=media_type)
 
     async def refused(self, request: Request, error: Exception) -> Response:
         """What there is no page for."""
@@ -165,6 +193,13 @@ class _Pages:
             address=lambda path, **query: f"{path}?{urlencode({**query, 'lang': write.language})}",
         )
         return HTMLResponse(text, status, headers={"Vary": "Accept-Language, HX-Request"})
+
+
+def _contract() -> Contract:
+    try:
+        return contract()
+    except FileNotFoundError as error:
+        raise HTTPException(404) from error
 
 
 @cache

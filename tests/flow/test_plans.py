@@ -23,7 +23,7 @@ ROUNDS = 8
 """After a few, Postgres settles for plans that no longer look at what is asked for."""
 TOUCHED = 20
 EVENTS = 5 * TOUCHED + 2
-BY_TIME = {"subscription_due", "parked_expires", "subscription_open", "subscription_held"}
+BY_TIME = {"subscription_due", "parked_expires", "subscription_open", "subscription_held", "subscription_ends"}
 """What the clock and the operators look for goes by time, whosever it is: each shard would answer for itself."""
 KEYS = {
     "subscription": ("tenant_id",),
@@ -69,7 +69,7 @@ async def something_of_everything(world: World, number: int) -> None:
         await outbox.delete(connection, [record for record, _ in waiting])
         await subscriptions.read(connection, ("default", names[0]))
         await subscriptions.with_open_adjustments(connection, world.now, None, TOUCHED)
-        await figures.read(connection, world.now, (timedelta(hours=1),), timedelta(days=1), (500, 500))
+        await figures.read(connection, world.now, (timedelta(hours=1),), (500, 500))
     world.pass_by(hours=25)
     await world.flow.end_due(TOUCHED)
 
