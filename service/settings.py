@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.domain.policy import Policy, Rules
+from service.keys import DatabaseKeys, KafkaKeys, legible
 
 
 def _seconds(value: object) -> object:
@@ -55,12 +56,14 @@ class Topics(BaseSettings):
 
 
 class Settings(BaseSettings):
-    """Everything that can be set. Durations are seconds or ISO 8601 (`PT24H`)."""
+    """Everything that can be set. Durations are seconds or ISO 8601 (`PT24H`). `load` brings the keys along."""
 
-    model_config = SettingsConfigDict(frozen=True)
+    model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True)
 
     kafka_bootstrap_servers: str = "127.0.0.1:9092"
-    database_url: Annotated[str, Field(repr=False)] = "postgresql://127.0.0.1:5432/postgres"
+    kafka_keys: KafkaKeys = KafkaKeys.model_construct()
+    database_url: Annotated[str, Field(repr=False), AfterValidator(legible)] = "postgresql://127.0.0.1:5432/postgres"
+    database_keys: DatabaseKeys = DatabaseKeys.model_construct()
     database_connections: Annotated[int, Field(ge=2)] = 4
     database_timeout: Span = timedelta(seconds=30)
     http_bind: Annotated[str, Field(pattern=r"^.*:\d+$")] = "127.0.0.1:8080"
@@ -83,6 +86,15 @@ class Settings(BaseSettings):
     topic_retention: Span = timedelta(days=30)
     dead_letter_retention: Span = timedelta(days=90)
     topic_max_message_bytes: Annotated[int, Field(ge=1_000_000)] = 8_000_000
+
+    def at(self, kafka: str, postgres: str) -> Settings:
+        """The same for these servers: the keys of other servers are none to them."""
+        update: dict[str, object] = {"kafka_bootstrap_servers": kafka, "database_url": postgres}
+        if kafka != self.kafka_bootstrap_servers:
+            update["kafka_keys"] = KafkaKeys.model_construct()
+        if postgres != self.database_url:
+            update["database_keys"] = DatabaseKeys.model_construct()
+        return self.model_copy(update=update)
 
     @property
     def largest_record(self) -> int:
@@ -107,11 +119,22 @@ def load() -> tuple[Settings, Topics]:
     """Settings and topic names from the environment.
 
     Raises:
-        SettingsError: a value cannot be used.
+        SettingsError: a value cannot be used, or some cannot be used together.
     """
+    kafka, database = _read(KafkaKeys), _read(DatabaseKeys)
+    return _read(Settings, kafka_keys=kafka, database_keys=database), _read(Topics)
+
+
+Read = TypeVar("Read", bound=BaseSettings)
+
+
+def _read(kind: type[Read], **made: BaseSettings) -> Read:
     try:
-        return Settings(), Topics()
+        return kind(**made)  # type: ignore[arg-type]  # its own arguments are not meant
     except ValidationError as error:
-        fault = error.errors()[0]
-        name = "_".join(map(str, fault["loc"])).upper()
-        raise SettingsError(f"The environment variable {name} cannot be used: {fault['msg']}.") from error
+        fault = error.errors(include_input=False)[0]
+        says = fault["msg"].removeprefix("Value error, ")
+        if not fault["loc"]:
+            raise SettingsError(f"{says}.") from None
+        name = f"{kind.model_config.get('env_prefix', '')}{'_'.join(map(str, fault['loc']))}".upper()
+        raise SettingsError(f"The environment variable {name} cannot be used: {says}.") from None

@@ -20,6 +20,7 @@ from service.ops.carrying import CarryingError
 from service.ops.dead_letters import LetterError
 from service.ops.rows import RowsError
 from service.ops.sending import SendingError
+from service.refusals import connecting, described
 from service.settings import Settings, SettingsError, Topics, load
 
 
@@ -39,9 +40,9 @@ def finish(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  whatever the
         except (LocalError, PlayError, LetterError, SendingError, RowsError, CarryingError) as error:
             stop(str(error))
         except KafkaError as error:
-            stop(f"Kafka at KAFKA_BOOTSTRAP_SERVERS cannot be used: {error}")
+            stop(f"Kafka at KAFKA_BOOTSTRAP_SERVERS cannot be used: {connecting.latest or described(error)}")
         except (OSError, asyncpg.PostgresError) as error:
-            stop(f"Postgres at DATABASE_URL cannot be used: {error}")
+            stop(f"Postgres at DATABASE_URL cannot be used: {described(error)}")
     raise typer.Exit(130)
 
 

@@ -54,14 +54,8 @@ async def demo(settings: Settings, names: Topics, console: Console, *, keep: boo
     )
     console.print(f"{says} What each cancellation breaks off is put right, and comes out of Kafka.\n", highlight=False)
     async with _servers(console) as found:
-        settings = settings.model_copy(
-            update={
-                "kafka_bootstrap_servers": found.kafka,
-                "database_url": found.postgres,
-                "http_bind": "127.0.0.1:0",
-                **_PACE,
-            }
-        )
+        update = {"http_bind": "127.0.0.1:0", **_PACE}
+        settings = settings.at(found.kafka, found.postgres).model_copy(update=update)
         await topics.create(settings, names)
         ready, played = asyncio.Event(), asyncio.Event()
 
