@@ -40,7 +40,8 @@ def kafka(settings: Settings) -> dict[str, Any]:
 
 def postgres(settings: Settings) -> dict[str, Any]:
     """The arguments of a connection or a pool of asyncpg; the files that the URL names are read for each connection."""
-    return {"dsn": settings.database_url, "password": settings.database_keys.secret}
+    keys = settings.database_keys
+    return {"dsn": settings.database_url, **({"password": keys.secret} if keys.given else {})}
 
 
 async def connect(settings: Settings, **options: object) -> asyncpg.Connection:

@@ -64,9 +64,14 @@ class DatabaseKeys(BaseSettings):
     def _agree(self) -> Self:
         return _checked(self, _DATABASE)
 
-    def secret(self) -> str | None:
-        """The password as it stands now; without one, the URL's counts."""
-        return _secret(self.password, self.password_file) or None
+    def secret(self) -> str:
+        """The password as it stands now."""
+        return _secret(self.password, self.password_file)
+
+    @property
+    def given(self) -> bool:
+        """Whether there is a password besides the one that the URL may hold."""
+        return bool(self.password or self.password_file)
 
 
 _HOST = r"(\[[^]]*\]|[^][:/?#@,]*)(:\d+)?"

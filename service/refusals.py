@@ -51,14 +51,15 @@ _ALERTS: Mapping[str, str] = {
 
 _UNPERMITTED = "the user is not permitted to do that; deploy/SECURITY.md says what it needs"
 _KINDS: tuple[tuple[type[Exception], str], ...] = (
-    (errors.SaslAuthenticationFailed, "the server does not accept the key: the password or the token, or whose it is"),
+    (errors.SaslAuthenticationFailed, "the server does not accept the user with this password, or this token"),
     (errors.UnsupportedSaslMechanismError, "the server does not offer KAFKA_SASL_MECHANISM there"),
     (errors.TopicAuthorizationFailedError, _UNPERMITTED),
     (errors.GroupAuthorizationFailedError, _UNPERMITTED),
     (errors.ClusterAuthorizationFailedError, _UNPERMITTED),
-    (asyncpg.InvalidPasswordError, "the server does not accept the password, or whose it is"),
-    (asyncpg.InvalidAuthorizationSpecificationError, "the server does not let this user in from here, or not so"),
+    (asyncpg.InvalidPasswordError, "the server does not accept the user with this password"),
+    (asyncpg.InvalidAuthorizationSpecificationError, "the server does not let the user in, from here or in this way"),
 )
+_CLOSED = "the server ends the connection: it is stopping, or wants another KAFKA_SECURITY_PROTOCOL there"
 
 
 def described(error: BaseException) -> str:
@@ -72,8 +73,18 @@ def described(error: BaseException) -> str:
             case _:
                 for kind, sentence in _KINDS:
                     if isinstance(each, kind):
-                        return f"{sentence} ({each})"
-    return f"{type(error).__name__}: {error}"
+                        return f"{sentence} ({_words(each)})"
+    if isinstance(error, errors.KafkaConnectionError) and str(error).endswith(" closed"):
+        return _CLOSED
+    return str(error) if isinstance(error, errors.KafkaError) else f"{type(error).__name__}: {error}"
+
+
+def _words(error: BaseException) -> str:
+    """What the server says; of an error without words, its name."""
+    match error.args:
+        case (str(words), *_):
+            return words
+    return type(error).__name__
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -56,9 +56,9 @@ class Issuer:
         self.keys = folder / "jwks.json"
         self.keys.write_text(json.dumps({"keys": [{**public, "kid": "1", "use": "sig", "alg": "RS256"}]}))
 
-    def token(self, name: str, lasting: timedelta = timedelta(hours=1)) -> str:
+    def token(self, name: str, lasting: timedelta = timedelta(hours=1), audience: str = AUDIENCE) -> str:
         """A token of somebody called `name`; with a negative duration, it has expired."""
         now = datetime.now(UTC)
         began = min(now, now + lasting) - timedelta(minutes=1)
-        claims = {"sub": name, "iss": ISSUER, "aud": AUDIENCE, "iat": began, "exp": now + lasting}
+        claims = {"sub": name, "iss": ISSUER, "aud": audience, "iat": began, "exp": now + lasting}
         return jwt.encode(claims, self._key, "RS256", headers={"kid": "1"})

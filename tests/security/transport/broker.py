@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from aiokafka.helpers import create_ssl_context
 from confluent_kafka.admin import (
     AclBinding,
     AclOperation,
@@ -50,6 +52,7 @@ listener.name.scram.scram-sha-256.sasl.jaas.config = {security}.scram.ScramLogin
 listener.name.expired.sasl.enabled.mechanisms = SCRAM-SHA-512
 listener.name.expired.scram-sha-512.sasl.jaas.config = {security}.scram.ScramLoginModule required;
 listener.name.oauth.sasl.enabled.mechanisms = OAUTHBEARER
+listener.name.oauth.oauthbearer.connections.max.reauth.ms = 2000
 listener.name.oauth.oauthbearer.sasl.jaas.config = {security}.oauthbearer.OAuthBearerLoginModule required;
 listener.name.oauth.oauthbearer.sasl.server.callback.handler.class = \
     {security}.oauthbearer.OAuthBearerValidatorCallbackHandler
@@ -89,6 +92,17 @@ class Secured:
         ]
         for made in admin.create_acls(bindings).values():
             made.result()
+
+    def connection(self, user: str) -> dict[str, Any]:
+        """The arguments of a user's own client at the door for passwords; they share no code with the service."""
+        return {
+            "bootstrap_servers": self.doors["SCRAM"],
+            "security_protocol": "SASL_SSL",
+            "ssl_context": create_ssl_context(cafile=self.authority.file),
+            "sasl_mechanism": "SCRAM-SHA-256",
+            "sasl_plain_username": user,
+            "sasl_plain_password": self.passwords[user],
+        }
 
     def environment(self, door: str, **more: str) -> dict[str, str]:
         """The settings of a client at a door, which come from `more`."""

@@ -20,7 +20,7 @@ class Worker:
         self.lines: list[str] = []
         self._grown = asyncio.Condition()
 
-    async def until(self, what: Callable[[Line], bool], seconds: float = 60) -> Line:
+    async def until(self, what: Callable[[Line], bool], seconds: float = 30) -> Line:
         """The first line that is what is waited for, from now on."""
         seen = len(self.lines)
 
