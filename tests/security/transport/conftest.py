@@ -10,6 +10,7 @@ from service.access import principals
 from service.settings import Settings, Topics
 from service.topics import create
 from tests.security.transport.broker import Secured, secured
+from tests.security.transport.database import Locked, locked
 
 USERS = [principal.name for principal in principals(Settings(), Topics())]
 
@@ -21,4 +22,11 @@ async def broker() -> AsyncIterator[Secured]:
         settings = Settings(kafka_bootstrap_servers=started.inside, topic_partitions=1)
         await create(settings, Topics())
         started.permit(principals(settings, Topics()))
+        yield started
+
+
+@pytest.fixture(scope="session")
+async def database_server() -> AsyncIterator[Locked]:
+    """A Postgres behind TLS."""
+    async with locked() as started:
         yield started

@@ -44,7 +44,7 @@ class User:
 
     def __init__(self, broker: Secured, name: str) -> None:
         self.name = name
-        self.keys = {
+        self.keys: dict[str, str | int | float | bool] = {
             "bootstrap.servers": broker.doors["SCRAM"],
             "security.protocol": "SASL_SSL",
             "ssl.ca.location": str(broker.authority.file),
@@ -75,10 +75,10 @@ class User:
             while error == "GROUP_AUTHORIZATION_FAILED":
                 record = consumer.poll(SECONDS)
                 assert record is not None, f"nothing came of {topic}"
-                if record.error() is None:
+                if (fault := record.error()) is None:
                     return
-                error = record.error().name()
-            raise KafkaException(record.error())
+                error = fault.name()
+            raise KafkaException(fault)
         finally:
             consumer.close()
 

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 Line = dict[str, Any]
+_REFUSALS = {"kafka-not-connected", "retrying", "consumer-interrupted", "relay-interrupted"}
 
 
 class Worker:
@@ -50,7 +51,7 @@ def _parsed(line: str) -> Line:
 
 def refused(words: str) -> Callable[[Line], bool]:
     """A line that tells of a refusal in these words."""
-    return lambda line: line.get("event") in {"kafka-not-connected", "retrying"} and words in line["error"]
+    return lambda line: line.get("event") in _REFUSALS and words in line["error"]
 
 
 def ready(line: Line) -> bool:
