@@ -117,7 +117,10 @@ async def cluster(settings: Settings, wanted: Iterable[str]) -> str:
     await admin.start()
     try:
         if missing := set(wanted) - set(await admin.list_topics()):
-            raise SendingError(f"Kafka has no topic {min(missing)}: `python -m service topics` creates it.")
+            topic = min(missing)
+            raise SendingError(
+                f"Kafka has no topic {topic}, or hides it from this user: `python -m service topics` creates it."
+            )
         return str((await admin.describe_cluster())["cluster_id"])
     finally:
         await admin.close()
