@@ -107,7 +107,9 @@ class _Tokens(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka ships no
                 who = (keys.oauth_client_id, keys.client_secret())
                 token = session.fetch_token(keys.oauth_token_endpoint, auth=who, timeout=_TOKEN_SECONDS)
         except OAuth2Error as error:
-            raise SaslAuthenticationFailed(f"KAFKA_OAUTH_TOKEN_ENDPOINT gives no token: {error}") from error
+            raise SaslAuthenticationFailed(
+                f"KAFKA_OAUTH_TOKEN_ENDPOINT gives no token: {error.description or error.error}"
+            ) from error
         return str(token["access_token"])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from service.settings import Settings, load
 from tests.security.attempts import attempts
 from tests.security.transport.authority import Authority, Issuer
 from tests.security.transport.broker import Secured
+from tests.security.transport.endpoint import endpoint
 
 SERVICE = "cancellation-service"
 ATTEMPTS = attempts("1-kafka")
@@ -30,6 +31,7 @@ class Keyring:
 
     broker: Secured
     folder: Path
+    endpoint: str
 
     def file(self, content: str) -> str:
         """A file that holds this."""
@@ -46,6 +48,13 @@ class Keyring:
     def certificate(self, file: Path) -> dict[str, str]:
         """What a client at the door for certificates has."""
         return self.broker.environment("MTLS", KAFKA_SSL_CERTFILE=str(file))
+
+    def issued(self, secret: str | None = None) -> dict[str, str]:
+        """What a client has that asks for its tokens; without a secret, the right one."""
+        given = self.broker.passwords[SERVICE] if secret is None else secret
+        client = {"KAFKA_OAUTH_CLIENT_ID": SERVICE, "KAFKA_OAUTH_CLIENT_SECRET_FILE": self.file(given)}
+        asked = {"KAFKA_SASL_MECHANISM": "OAUTHBEARER", "KAFKA_OAUTH_TOKEN_ENDPOINT": self.endpoint}
+        return self.broker.environment("OAUTH", **asked, **client)
 
     def token(self, token: str) -> dict[str, str]:
         """What a client at the door for tokens has."""
@@ -87,14 +96,17 @@ TRIED: Mapping[str, Callable[[Keyring], dict[str, str]]] = {
     "expired-token": lambda keys: keys.token(keys.broker.issuer.token(SERVICE, -timedelta(minutes=5))),
     "foreign-token": lambda keys: keys.token(Issuer(keys.folder).token(SERVICE)),
     "misdirected-token": lambda keys: keys.token(keys.broker.issuer.token(SERVICE, audience="another")),
+    "wrong-client-secret": lambda keys: keys.issued("not-the-secret"),
     "other-mechanism": _other_mechanism,
     "no-encryption": _plain,
 }
 
 
 @pytest.fixture
-def keys(broker: Secured, tmp_path: Path) -> Keyring:
-    return Keyring(broker, tmp_path)
+def keys(broker: Secured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Keyring]:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(broker.authority.file))
+    with endpoint(broker.issuer, broker.authority.server("issuer", "localhost"), broker.passwords) as url:
+        yield Keyring(broker, tmp_path, url)
 
 
 @pytest.fixture
@@ -127,3 +139,13 @@ async def test_whoever_has_a_wrong_key_is_refused_and_told_what_to_do(
     await producer.stop()
     assert connecting.latest == ATTEMPTS[name].refusal
     assert not any(secret in repr((said, settings)) for secret in keys.broker.passwords.values())
+
+
+@pytest.mark.parametrize("right", [Keyring.password, Keyring.issued], ids=["a password", "a token that is asked for"])
+async def test_whoever_has_the_right_key_is_let_in(
+    right: Callable[[Keyring], dict[str, str]], keys: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    producer = AIOKafkaProducer(**clients.kafka(settings_of(right(keys), monkeypatch)))
+    await producer.start()
+    assert await producer.partitions_for("cancellation-status") == {0}
+    await producer.stop()
