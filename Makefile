@@ -7,6 +7,7 @@
 #   make simulate  the flow in a made-up world where everything goes wrong (SECONDS, SEED)
 #   make mutants   changes the domain line by line, and says which changes no test noticed (ONLY)
 #   make stories   the stories of the tests as a table for people who do not read Python
+#   make security  the tables of deploy/SECURITY.md, from what the tests try and see
 #   make fuzz      a million events tampered with, and what became of each (COUNT, SEED)
 #   make bench     how fast, beside the floor and the plain way (ARGS=--quick: only to see that it runs)
 #   make bench-big the same on ten million subscriptions
@@ -28,7 +29,7 @@ PROMTOOL := github.com/prometheus/prometheus/cmd/promtool@v0.307.3
 DEV := --constraints requirements.txt --extra local --group dev
 UPGRADES := $(if $(filter 1,$(UPGRADE)),--upgrade)
 
-.PHONY: demo test check laws fuzz simulate mutants stories bench bench-big chaos alerts pictures contracts release-schemas format lock clean environment fresh-locks
+.PHONY: demo test check laws fuzz simulate mutants stories security bench bench-big chaos alerts pictures contracts release-schemas format lock clean environment fresh-locks
 
 demo: environment
 	@$(RUN) service demo $(if $(filter 1,$(KEEP)),--keep)
@@ -54,6 +55,9 @@ mutants: environment
 
 stories: environment
 	@$(RUN) tests.stories
+
+security: environment
+	@$(RUN) tests.security
 
 # The flow in a world of its own, in which everything goes wrong: for SECONDS (60), from SEED (0) on.
 simulate: environment

@@ -13,13 +13,14 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from service import metrics
+from service import clients, metrics
 from service.consumer import broker_for, lags, start
 from service.flow import Flow, Relay, utc_now
 from service.health import Health
 from service.http import serve
 from service.ops.books import Books
 from service.ops.watching import Watch
+from service.refusals import described
 from service.retry import patiently, pause
 from service.settings import Settings, Topics
 from service.store.migrate import migrate
@@ -121,7 +122,7 @@ async def _migrate(pool: asyncpg.Pool) -> None:
 
 def _connections(settings: Settings) -> asyncpg.Pool:
     return asyncpg.create_pool(
-        settings.database_url,
+        **clients.postgres(settings),
         min_size=1,
         max_size=settings.database_connections,
         timeout=settings.database_timeout.total_seconds(),
@@ -172,7 +173,7 @@ async def _relay_loop(
                     pass
         except _EXPECTED as error:
             metrics.RETRIES.labels("relay").inc()
-            log.warning("relay-interrupted", error=f"{type(error).__name__}: {error}")
+            log.warning("relay-interrupted", error=described(error))
             await pause(drained, settings.relay_interval.total_seconds())
         except Exception:  # reported, and tried again for as long as it lasts
             metrics.RETRIES.labels("relay").inc()
@@ -191,12 +192,10 @@ async def _round(relay: Relay, health: Health) -> int:
 @asynccontextmanager
 async def _relay(settings: Settings, tracing: Tracing = UNTRACED) -> AsyncIterator[Relay]:
     limit = settings.database_timeout.total_seconds()
-    connection = await asyncpg.connect(
-        settings.database_url, timeout=limit, command_timeout=limit, server_settings=_RELAY_SESSION
-    )
+    connection = await clients.connect(settings, timeout=limit, command_timeout=limit, server_settings=_RELAY_SESSION)
     try:
         producer = AIOKafkaProducer(
-            bootstrap_servers=settings.kafka_bootstrap_servers,
+            **clients.kafka(settings),
             enable_idempotence=True,
             max_request_size=settings.largest_record,
             max_batch_size=_BATCH_BYTES,

@@ -10,11 +10,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
-import asyncpg
 import typer
 from rich.console import Console
 
-from service import app, asking_cli, import_cli, topics
+from service import app, asking_cli, clients, import_cli, topics
 from service.dead_letters_cli import dead_letters
 from service.demo import stage
 from service.demo.drawing import draw
@@ -243,10 +242,8 @@ def _list(done: str, names: list[str], *, as_json: bool) -> None:
 
 async def _local(settings: Settings, names: Topics, data: Path | None, *, only_servers: bool) -> None:
     async with servers(data) as found:
-        update: dict[str, Any] = {"kafka_bootstrap_servers": found.kafka, "database_url": found.postgres}
-        if "HTTP_BIND" not in os.environ:
-            update["http_bind"] = "127.0.0.1:0"
-        settings = settings.model_copy(update=update)
+        update: dict[str, Any] = {} if "HTTP_BIND" in os.environ else {"http_bind": "127.0.0.1:0"}
+        settings = settings.at(found.kafka, found.postgres).model_copy(update=update)
         await topics.create(settings, names)
         addresses = {"kafka": found.kafka, "postgres": found.postgres}
         if only_servers:
@@ -264,7 +261,7 @@ async def _stopped() -> None:
 
 
 async def _timeline(settings: Settings, key: subscriptions.Key) -> SubscriptionTimeline | None:
-    connection = await asyncpg.connect(settings.database_url)
+    connection = await clients.connect(settings)
     try:
         found = await subscriptions.read(connection, key)
         rules = settings.rules((await policies.read(connection, [key[0]])).get(key[0], ()))
@@ -274,7 +271,7 @@ async def _timeline(settings: Settings, key: subscriptions.Key) -> SubscriptionT
 
 
 async def _migrate(settings: Settings) -> list[str]:
-    connection = await asyncpg.connect(settings.database_url)
+    connection = await clients.connect(settings)
     try:
         return await apply_migrations(connection)
     finally:

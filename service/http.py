@@ -21,6 +21,7 @@ from service.flow import utc_now
 from service.health import Health
 from service.metrics import REGISTRY
 from service.ops.watching import Watch
+from service.refusals import described
 from service.settings import Settings, Topics
 from service.web.site import site
 
@@ -82,7 +83,7 @@ def _probes(pool: asyncpg.Pool, health: Health) -> list[Route]:
                 await pool.fetchval("select 1")
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             missing.append("database")
-            log.info("database-away", error=f"{type(error).__name__}: {error}")
+            log.info("database-away", error=described(error))
         if missing:
             return JSONResponse({"status": "not ready", "missing": missing}, status_code=503)
         return JSONResponse({"status": "ready"})

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.domain.policy import Policy, Rules
+from service.keys import DatabaseKeys, KafkaKeys, legible
 
 
 def _seconds(value: object) -> object:
@@ -20,7 +21,7 @@ def _seconds(value: object) -> object:
 
 
 def _like(pattern: str, said: str) -> AfterValidator:
-    """A text of this form; what does not have it is told what it is to be, and not repeated: it may hold a password."""
+    """A text of this form; who gives another is told what it is to be."""
 
     def check(text: str) -> str:
         if not re.fullmatch(pattern, text):
@@ -31,8 +32,6 @@ def _like(pattern: str, said: str) -> AfterValidator:
 
 
 _HEADROOM = 1_000_000
-_POSTGRES = r"postgres(ql)?://([^@/]*@)?([^:/?#,@]*|\[[^\]]*\])(:\d+)?(,[^/?#@]*)?([/?].*)?"
-_DATABASE = "an address such as postgresql://user@host:5432/database"
 
 Span: TypeAlias = Annotated[timedelta, BeforeValidator(_seconds)]
 
@@ -69,14 +68,14 @@ class Topics(BaseSettings):
 
 
 class Settings(BaseSettings):
-    """Everything that can be set. Durations are seconds or ISO 8601 (`PT24H`)."""
+    """Everything that can be set. Durations are seconds or ISO 8601 (`PT24H`). `load` brings the keys along."""
 
-    model_config = SettingsConfigDict(frozen=True)
+    model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True)
 
     kafka_bootstrap_servers: str = "127.0.0.1:9092"
-    database_url: Annotated[str, Field(repr=False), _like(_POSTGRES, _DATABASE)] = (
-        "postgresql://127.0.0.1:5432/postgres"
-    )
+    kafka_keys: KafkaKeys = KafkaKeys.model_construct()
+    database_url: Annotated[str, Field(repr=False), AfterValidator(legible)] = "postgresql://127.0.0.1:5432/postgres"
+    database_keys: DatabaseKeys = DatabaseKeys.model_construct()
     database_connections: Annotated[int, Field(ge=2)] = 4
     database_timeout: Span = timedelta(seconds=30)
     http_bind: Annotated[str, _like(r".*:\d+", "host:port, such as 127.0.0.1:8080")] = "127.0.0.1:8080"
@@ -99,6 +98,15 @@ class Settings(BaseSettings):
     topic_retention: Span = timedelta(days=30)
     dead_letter_retention: Span = timedelta(days=90)
     topic_max_message_bytes: Annotated[int, Field(ge=1_000_000)] = 8_000_000
+
+    def at(self, kafka: str, postgres: str) -> Settings:
+        """The same for these servers: the keys of other servers are none to them."""
+        update: dict[str, object] = {"kafka_bootstrap_servers": kafka, "database_url": postgres}
+        if kafka != self.kafka_bootstrap_servers:
+            update["kafka_keys"] = KafkaKeys.model_construct()
+        if postgres != self.database_url:
+            update["database_keys"] = DatabaseKeys.model_construct()
+        return self.model_copy(update=update)
 
     @property
     def largest_record(self) -> int:
@@ -123,13 +131,23 @@ def load() -> tuple[Settings, Topics]:
     """Settings and topic names from the environment.
 
     Raises:
-        SettingsError: a value cannot be used.
+        SettingsError: a value cannot be used, or some cannot be used together.
     """
+    kafka, database = _read(KafkaKeys), _read(DatabaseKeys)
+    return _read(Settings, kafka_keys=kafka, database_keys=database), _read(Topics)
+
+
+Read = TypeVar("Read", bound=BaseSettings)
+
+
+def _read(kind: type[Read], **made: BaseSettings) -> Read:
     try:
-        return Settings(), Topics()
+        return kind(**made)  # type: ignore[arg-type]  # its own arguments are not meant
     except ValidationError as error:
-        fault = error.errors()[0]
-        name = "_".join(map(str, fault["loc"])).upper()
-        said = "it is to be seconds, or as PT24H" if fault["type"].startswith("time_delta") else fault["msg"]
-        said = said.removeprefix("Value error, ")
-        raise SettingsError(f"The environment variable {name} cannot be used: {said}.") from error
+        fault = error.errors(include_input=False)[0]
+        says = "it is to be seconds, or as PT24H" if fault["type"].startswith("time_delta") else fault["msg"]
+        says = says.removeprefix("Value error, ")
+        if not fault["loc"]:
+            raise SettingsError(f"{says}.") from None
+        name = f"{kind.model_config.get('env_prefix', '')}{'_'.join(map(str, fault['loc']))}".upper()
+        raise SettingsError(f"The environment variable {name} cannot be used: {says}.") from None

@@ -20,6 +20,7 @@ from service.ops.carrying import CarryingError
 from service.ops.dead_letters import LetterError
 from service.ops.rows import RowsError
 from service.ops.sending import SendingError
+from service.refusals import connecting, described, unreached
 from service.settings import Settings, SettingsError, Topics, load
 
 SEE, RUN, LOOK = "See it work", "Run it", "Look: nothing is changed"
@@ -45,17 +46,17 @@ def finish(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  whatever the
             return uvloop.run(work)
         except (LocalError, PlayError, LetterError, SendingError, RowsError, CarryingError) as error:
             stop(str(error))
-        except KafkaConnectionError:
-            stop(f"Kafka does not answer at {load()[0].kafka_bootstrap_servers} (KAFKA_BOOTSTRAP_SERVERS).")
         except KafkaError as error:
-            stop(f"Kafka at KAFKA_BOOTSTRAP_SERVERS cannot be used: {error}")
+            if isinstance(error, KafkaConnectionError) and not connecting.latest:
+                stop(f"Kafka does not answer at {load()[0].kafka_bootstrap_servers} (KAFKA_BOOTSTRAP_SERVERS).")
+            stop(f"Kafka at KAFKA_BOOTSTRAP_SERVERS cannot be used: {connecting.latest or described(error)}")
         except asyncpg.UndefinedTableError:
             stop("The database at DATABASE_URL is not set up: `python -m service migrate` does it.")
         except asyncpg.InterfaceError:
             stop("DATABASE_URL is no address that can be used; postgresql://user@host:5432/database is one.")
         except (OSError, asyncpg.PostgresError) as error:
-            said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            stop(f"Postgres at DATABASE_URL cannot be used: {said}")
+            said = error.strerror if isinstance(error, OSError) and unreached(error) else None
+            stop(f"Postgres at DATABASE_URL cannot be used: {said or described(error)}")
     raise typer.Exit(130)
 
 

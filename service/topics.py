@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+from service import clients
 from service.settings import Settings, Topics
 
 
@@ -39,7 +40,7 @@ async def create(settings: Settings, topics: Topics) -> list[str]:
     Raises:
         KafkaError: the broker is not reachable, or refuses one of them.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    admin = AIOKafkaAdminClient(**clients.kafka(settings))
     await admin.start()
     try:
         existing = set(await admin.list_topics())

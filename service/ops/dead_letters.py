@@ -22,7 +22,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from pydantic_core import from_json
 
-from service import lenient
+from service import clients, lenient
 from service.messages.dead_letters import Origin, is_cut, origin, original
 from service.messages.envelope import STRUCTURED, Envelope, Headers, UnreadableError, decode
 from service.settings import Settings
@@ -317,7 +317,7 @@ async def _records(
 
 async def _partitions(settings: Settings, topic: str) -> list[TopicPartition]:
     """The partitions of a topic; of one that does not exist, none."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    admin = AIOKafkaAdminClient(**clients.kafka(settings))
     await admin.start()
     try:
         (described,) = await admin.describe_topics([topic])
@@ -337,7 +337,7 @@ def _letter(record: ConsumerRecord[Any, Any]) -> Letter:
 async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
     lenient.install()
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        **clients.kafka(settings),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=_FETCH_BYTES,
@@ -351,7 +351,7 @@ async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
 
 @asynccontextmanager
 async def _connection(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(settings.database_url)
+    connection = await clients.connect(settings)
     try:
         yield connection
     finally:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-import asyncpg
 from pydantic_core import to_json
 
+from service import clients
 from service.domain.policy import Rules
 from service.domain.timeline import timeline
 from service.messages.outcomes import snapshot
@@ -28,7 +28,7 @@ async def export(
         Subscriptions whose state cannot be read, with why; a thousand at most.
     """
     unreadable: list[tuple[Key, str]] = []
-    connection = await asyncpg.connect(settings.database_url)
+    connection = await clients.connect(settings)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             by_tenant: dict[str, Rules] = {}

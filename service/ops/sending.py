@@ -12,6 +12,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
+from service import clients
 from service.messages.envelope import LARGEST_VALUE, Envelope, Headers, decode
 from service.schemas.asyncapi import topic_of
 from service.settings import Settings, Topics
@@ -103,7 +104,7 @@ async def producing(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
         KafkaError: there is no Kafka.
     """
     producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        **clients.kafka(settings),
         enable_idempotence=True,
         max_request_size=LARGEST_VALUE + 100_000,
         max_batch_size=262_144,
@@ -123,11 +124,14 @@ async def cluster(settings: Settings, wanted: Iterable[str]) -> str:
         SendingError: it lacks one of them.
         KafkaError: there is no Kafka.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    admin = AIOKafkaAdminClient(**clients.kafka(settings))
     await admin.start()
     try:
         if missing := set(wanted) - set(await admin.list_topics()):
-            raise SendingError(f"Kafka has no topic {min(missing)}: `python -m service topics` creates it.")
+            topic = min(missing)
+            raise SendingError(
+                f"Kafka has no topic {topic}, or hides it from this user: `python -m service topics` creates it."
+            )
         return str((await admin.describe_cluster())["cluster_id"])
     finally:
         await admin.close()

@@ -18,6 +18,7 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 from prometheus_client import Gauge
 
 from service import metrics
+from service.refusals import described
 from service.settings import Settings
 from service.store import figures
 
@@ -66,7 +67,7 @@ class Watch:
                 found = await figures.read(connection, now, _AGES, limits)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             metrics.DATABASE_UP.set(0)
-            log.info("figures-not-read", error=f"{type(error).__name__}: {error}")
+            log.info("figures-not-read", error=described(error))
             return
         metrics.DATABASE_UP.set(1)
         for count, age, waiting in (
@@ -93,7 +94,7 @@ class Watch:
                 found = await self.lags()
         except (OSError, TimeoutError, KafkaError, ConsumerStoppedError) as error:
             metrics.KAFKA_UP.set(0)
-            log.info("lag-not-read", error=f"{type(error).__name__}: {error}")
+            log.info("lag-not-read", error=described(error))
             return
         metrics.KAFKA_UP.set(1)
         metrics.LAG.clear()  # what was taken from this worker is another's to report
