@@ -29,7 +29,7 @@ from service.ops.report import report
 from service.ops.verify import Scope
 from service.schemas_cli import schemas
 from service.settings import Settings, Topics
-from service.store import policies, subscriptions
+from service.store import policies, roles, subscriptions
 from service.store.migrate import migrate as apply_migrations
 from service.terminal import finish, log_lines, settings_or_stop, stop
 
@@ -197,11 +197,19 @@ def create_topics() -> None:
 
 
 @cli.command()
-def migrate() -> None:
-    """Bring the database to this release's schema; the service does so by itself when it starts."""
+def migrate(
+    *,
+    with_roles: Annotated[
+        bool, typer.Option("--roles", help="Create the roles of the service and of the reader as well.")
+    ] = False,
+) -> None:
+    """Bring the database to this release's schema, and grant the roles that exist what is theirs.
+
+    The user that runs it owns the tables. The service does so by itself when it starts, where its user may.
+    """
     settings, _ = settings_or_stop()
-    for name in finish(_migrate(settings)):
-        typer.echo(f"applied {name}")
+    for line in finish(_migrate(settings, with_roles=with_roles)):
+        typer.echo(line)
 
 
 asking_cli.add_to(cli)
@@ -240,9 +248,13 @@ async def _timeline(settings: Settings, key: subscriptions.Key) -> SubscriptionT
         await connection.close()
 
 
-async def _migrate(settings: Settings) -> list[str]:
+async def _migrate(settings: Settings, *, with_roles: bool) -> list[str]:
+    names = roles.Roles(*settings.database_roles)
     connection = await asyncpg.connect(settings.database_url)
     try:
-        return await apply_migrations(connection)
+        created = await roles.create(connection, names) if with_roles else []
+        applied = await apply_migrations(connection)
+        await roles.grant(connection, names)
+        return [*(f"created role {name}" for name in created), *(f"applied {name}" for name in applied)]
     finally:
         await connection.close()

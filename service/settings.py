@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.domain.policy import Policy, Rules
@@ -21,6 +22,7 @@ def _seconds(value: object) -> object:
 _HEADROOM = 1_000_000
 
 Span: TypeAlias = Annotated[timedelta, BeforeValidator(_seconds)]
+RoleName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 
 
 class Topics(BaseSettings):
@@ -62,8 +64,18 @@ class Settings(BaseSettings):
     kafka_bootstrap_servers: str = "127.0.0.1:9092"
     database_url: Annotated[str, Field(repr=False)] = "postgresql://127.0.0.1:5432/postgres"
     database_connections: Annotated[int, Field(ge=2)] = 4
+    database_reader_url: Annotated[str | None, Field(repr=False)] = None
+    database_service_role: RoleName = "cancellation_service"
+    database_reader_role: RoleName = "cancellation_reader"
     database_timeout: Span = timedelta(seconds=30)
     http_bind: Annotated[str, Field(pattern=r"^.*:\d+$")] = "127.0.0.1:8080"
+    http_token: SecretStr | None = None
+    http_token_file: Path | None = None
+    http_rate_limit: str = "600/minute"
+    oidc_issuer: str | None = None
+    oidc_audience: str | None = None
+    oidc_tenants_claim: str = "tenants"
+    oidc_roles_claim: str = "roles"
     instance_id: str | None = None
     consumer_group: str = "subscription-cancellation"
 
@@ -93,6 +105,17 @@ class Settings(BaseSettings):
     def remembered(self) -> timedelta:
         """How long at least a repeat of an event is known as one: never less than it can be read from its topic."""
         return max(self.inbox_retention, self.topic_retention)
+
+    @property
+    def database_roles(self) -> tuple[str, str]:
+        """What the service's and the reader's user in Postgres are called."""
+        return self.database_service_role, self.database_reader_role
+
+    @property
+    def http_address(self) -> tuple[str, int]:
+        """Host and port to listen at."""
+        host, _, port = self.http_bind.rpartition(":")
+        return host, int(port)
 
     def rules(self, policies: tuple[tuple[datetime, Policy], ...]) -> Rules:
         """What the domain decides by, for a tenant with these policies."""

@@ -21,6 +21,14 @@ from service.ops.dead_letters import LetterError
 from service.ops.rows import RowsError
 from service.ops.sending import SendingError
 from service.settings import Settings, SettingsError, Topics, load
+from service.store.migrate import SchemaBehindError
+from service.store.roles import RolesError
+
+_MENDABLE = (
+    *(SettingsError, LocalError, PlayError, LetterError, SendingError, RowsError, CarryingError),
+    *(SchemaBehindError, RolesError),
+)
+"""What says in its message what a person is to do."""
 
 
 def settings_or_stop() -> tuple[Settings, Topics]:
@@ -36,7 +44,7 @@ def finish(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  whatever the
     with suppress(KeyboardInterrupt):
         try:
             return uvloop.run(work)
-        except (LocalError, PlayError, LetterError, SendingError, RowsError, CarryingError) as error:
+        except _MENDABLE as error:
             stop(str(error))
         except KafkaError as error:
             stop(f"Kafka at KAFKA_BOOTSTRAP_SERVERS cannot be used: {error}")

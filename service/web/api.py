@@ -6,11 +6,12 @@ from datetime import date
 from typing import Annotated, Any, TypeAlias
 
 import structlog
-from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from service.domain.policy import Language
 from service.settings import Topics
+from service.web.caller import Caller
 from service.web.documents import (
     PreviewDocument,
     Problem,
@@ -28,7 +29,10 @@ log = structlog.get_logger(__name__)
 _LONGEST = 255
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
 
-Tenant = Annotated[str, Query(max_length=_LONGEST, description="The tenant it belongs to.")]
+Tenant = Annotated[
+    str | None,
+    Query(max_length=_LONGEST, description="The tenant it belongs to; by default the caller's first, or `default`."),
+]
 SubscriptionId = Annotated[str, Query(max_length=_LONGEST, description="The id of the subscription.")]
 Text = Annotated[
     str,
@@ -60,29 +64,46 @@ def api(reader: Reader, topics: Topics, outages: tuple[type[Exception], ...]) ->
     app.add_exception_handler(Exception, _failed)
 
     @app.get("/subscriptions", responses=_UNAVAILABLE, operation_id="search")
-    async def search(q: Text, tenant_id: Tenant = "default") -> SearchDocument:
+    async def search(caller: Asking, q: Text, tenant_id: Tenant = None) -> SearchDocument:
         """Subscriptions whose id, or whose customer's id, begins with a text: the first twenty."""
-        return search_document(await reader.search(tenant_id, q))
+        return search_document(await reader.search(caller, tenant_id or caller.first_tenant, q))
 
     @app.get("/timeline", responses=_MISSING | _FAILED | _UNAVAILABLE, operation_id="timeline")
     async def timeline(
-        subscription_id: SubscriptionId, tenant_id: Tenant = "default", language: Told = None
+        caller: Asking, subscription_id: SubscriptionId, tenant_id: Tenant = None, language: Told = None
     ) -> TimelineDocument:
         """The timeline of a subscription as of now."""
-        return timeline_document(_known(await reader.show((tenant_id, subscription_id))), language)
+        return timeline_document(
+            _known(await reader.show(caller, (tenant_id or caller.first_tenant, subscription_id))), language
+        )
 
     @app.get("/preview", responses=_MISSING | _FAILED | _UNAVAILABLE, operation_id="preview")
     async def preview(
-        subscription_id: SubscriptionId, tenant_id: Tenant = "default", language: Told = None, date: Day = None
+        caller: Asking,
+        subscription_id: SubscriptionId,
+        tenant_id: Tenant = None,
+        language: Told = None,
+        date: Day = None,
     ) -> PreviewDocument:
         """What each way to end a subscription would come to now, and the event that would ask for it."""
-        found = _known(await reader.show((tenant_id, subscription_id), date))
+        found = _known(await reader.show(caller, (tenant_id or caller.first_tenant, subscription_id), date))
         if found.previewed is None:
             raise HTTPException(500, "the preview has failed; the log of the service says why")
         told = options(found.previewed, topics, found.now, language or found.timeline.language)
         return preview_document(found.previewed, found.now, told)
 
     return app
+
+
+def _reading(request: Request) -> Caller:
+    """Who asks, if they may read."""
+    if "reader" not in request.user.roles:
+        raise HTTPException(403, "you may not read subscriptions")
+    caller: Caller = request.user
+    return caller
+
+
+Asking: TypeAlias = Annotated[Caller, Depends(_reading)]
 
 
 def _known(found: Shown | None) -> Shown:

@@ -102,7 +102,7 @@ class Stage:
 async def staged(pool: asyncpg.Pool) -> AsyncIterator[Stage]:
     """A stage whose site is served while the context lasts."""
     stage = Stage(pool)
-    settings = Settings(http_bind="127.0.0.1:0")
+    settings = Settings(http_bind="127.0.0.1:0", http_rate_limit="100000/minute")
     async with serve(settings, Topics(), pool, Health(), lambda: stage.now) as stage.address:
         yield stage
 
