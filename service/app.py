@@ -7,6 +7,7 @@ import gc
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
 
 import asyncpg
 import structlog
@@ -132,22 +133,27 @@ async def _migrate(pool: asyncpg.Pool, settings: Settings) -> None:
 
 
 def _connections(settings: Settings) -> asyncpg.Pool:
-    return _pool_of(settings, settings.database_url, min_size=1, max_size=settings.database_connections)
+    return _pool_of(settings, dsn=settings.database_url, min_size=1, max_size=settings.database_connections)
 
 
 def _reading(settings: Settings) -> asyncpg.Pool:
     """For pages, by a user of their own; it connects when somebody asks, and what is away then is said there."""
-    return _pool_of(settings, settings.database_reader_url, min_size=0, max_size=1, default_transaction_read_only="on")
+    file = settings.database_reader_password_file
+    return _pool_of(
+        settings,
+        dsn=settings.database_reader_url,
+        password=None if file is None else lambda: file.read_text("utf-8").rstrip("\r\n"),
+        min_size=0,
+        max_size=1,
+    )
 
 
-def _pool_of(settings: Settings, url: str | None, *, min_size: int, max_size: int, **session: str) -> asyncpg.Pool:
+def _pool_of(settings: Settings, **given: Any) -> asyncpg.Pool:  # noqa: ANN401  as asyncpg has them
     return asyncpg.create_pool(
-        url,
-        min_size=min_size,
-        max_size=max_size,
+        **given,
         timeout=settings.database_timeout.total_seconds(),
         command_timeout=settings.database_timeout.total_seconds(),
-        server_settings={**_SESSION, **session},
+        server_settings=_SESSION,
     )
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Annotated, TypeAlias
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.domain.policy import Policy, Rules
@@ -65,12 +64,13 @@ class Settings(BaseSettings):
     database_url: Annotated[str, Field(repr=False)] = "postgresql://127.0.0.1:5432/postgres"
     database_connections: Annotated[int, Field(ge=2)] = 4
     database_reader_url: Annotated[str | None, Field(repr=False)] = None
+    database_reader_password_file: FilePath | None = None
     database_service_role: RoleName = "cancellation_service"
     database_reader_role: RoleName = "cancellation_reader"
     database_timeout: Span = timedelta(seconds=30)
     http_bind: Annotated[str, Field(pattern=r"^.*:\d+$")] = "127.0.0.1:8080"
     http_token: SecretStr | None = None
-    http_token_file: Path | None = None
+    http_token_file: FilePath | None = None
     http_rate_limit: str = "600/minute"
     oidc_issuer: str | None = None
     oidc_audience: str | None = None

@@ -13,6 +13,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -95,9 +96,10 @@ class Door:
             raise RefusedError(503, "the issuer of tokens does not answer; try again") from error
 
     @property
-    def challenge(self) -> str:
+    def challenges(self) -> tuple[str, ...]:
         """How to say who one is; a browser asks its user for a name, which is not looked at, and for the token."""
-        return 'Bearer realm="cancellation"' + ("" if self.token is None else ', Basic realm="cancellation"')
+        schemes = ("Bearer",) if self.token is None else ("Bearer", "Basic")
+        return tuple(f'{scheme} realm="cancellation"' for scheme in schemes)
 
 
 class Guard:
@@ -130,18 +132,24 @@ class Guard:
 
     async def _often(self, request: Request, who: str) -> Response:
         opens = (await self._limiter.get_window_stats(self._door.limit, who)).reset_time
-        seconds = max(1, math.ceil(opens - time.time()))
-        return _answer(request, 429, "that was too often; wait a little", {"Retry-After": str(seconds)})
+        answer = _answer(request, 429, "that was too often; wait a little")
+        answer.headers["Retry-After"] = str(max(1, math.ceil(opens - time.time())))
+        return answer
 
     def _refusal(self, request: Request, refused: RefusedError) -> Response:
-        headers = {401: {"WWW-Authenticate": self._door.challenge}, 503: {"Retry-After": "5"}}
-        return _answer(request, refused.status, str(refused), headers.get(refused.status, {}))
+        answer = _answer(request, refused.status, str(refused))
+        if refused.status == HTTPStatus.UNAUTHORIZED:
+            for challenge in self._door.challenges:  # a line for each: browsers look at the first of a line only
+                answer.headers.append("WWW-Authenticate", challenge)
+        if refused.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            answer.headers["Retry-After"] = "5"
+        return answer
 
 
-def _answer(request: Request, status: int, because: str, headers: dict[str, str]) -> Response:
+def _answer(request: Request, status: int, because: str) -> Response:
     if request.url.path.startswith("/api/"):
-        return JSONResponse({"detail": because}, status, headers)
-    return PlainTextResponse(f"{because[0].upper()}{because[1:]}.\n", status, headers)
+        return JSONResponse({"detail": because}, status)
+    return PlainTextResponse(f"{because[0].upper()}{because[1:]}.\n", status)
 
 
 def _local(request: Request) -> Caller:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import jwt
@@ -100,5 +101,8 @@ class Issuer:
                 timeout=_PATIENCE_SECONDS,
                 cooldown_duration=_KEYS_REST_SECONDS,
             )
+        except HTTPError as error:
+            error.close()
+            raise IssuerAwayError(f"{address} answers {error.code}") from error
         except (OSError, ValueError, KeyError, TypeError, jwt.PyJWKClientError) as error:
             raise IssuerAwayError(f"{address}: {type(error).__name__}: {error}") from error
