@@ -219,6 +219,8 @@ import_cli.add_to(cli)
 async def _local(settings: Settings, names: Topics, data: Path | None, *, only_servers: bool) -> None:
     async with servers(data) as found:
         update: dict[str, Any] = {"kafka_bootstrap_servers": found.kafka, "database_url": found.postgres}
+        if found.postgres != settings.database_url:
+            update["database_reader_url"] = None
         if "HTTP_BIND" not in os.environ:
             update["http_bind"] = "127.0.0.1:0"
         settings = settings.model_copy(update=update)

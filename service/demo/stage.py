@@ -58,6 +58,7 @@ async def demo(settings: Settings, names: Topics, console: Console, *, keep: boo
             update={
                 "kafka_bootstrap_servers": found.kafka,
                 "database_url": found.postgres,
+                "database_reader_url": None,
                 "http_bind": "127.0.0.1:0",
                 **_PACE,
             }

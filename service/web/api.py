@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeAlias
 import structlog
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response
+from fastapi.security import HTTPBearer
 
 from service.domain.policy import Language
 from service.settings import Topics
@@ -45,6 +46,11 @@ Day = Annotated[date | None, Query(description="An end date as well: the first d
 
 _MISSING: Responses = {404: {"model": Problem, "description": "No such subscription is known."}}
 _FAILED: Responses = {500: {"model": Problem, "description": "A fault of the service; its log says which."}}
+_REFUSED: Responses = {
+    401: {"model": Problem, "description": "A token is needed, or is not taken."},
+    403: {"model": Problem, "description": "The token's roles do not allow it."},
+    429: {"model": Problem, "description": "That was too often; `Retry-After` says how long to wait."},
+}
 _UNAVAILABLE: Responses = {503: {"model": Problem, "description": "The database does not answer; try again."}}
 
 
@@ -58,6 +64,8 @@ def api(reader: Reader, topics: Topics, outages: tuple[type[Exception], ...]) ->
         root_path_in_servers=False,
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
+        responses=_REFUSED,
+        dependencies=[Depends(HTTPBearer(auto_error=False, description="A token, where the service asks for one."))],
     )
     for outage in outages:
         app.add_exception_handler(outage, _unavailable)

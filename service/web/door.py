@@ -83,7 +83,7 @@ class Door:
         secret = _password(given) if scheme.lower() == "basic" else given.strip() if scheme.lower() == "bearer" else ""
         if not secret:
             raise RefusedError(401, "a token is needed")
-        if self.token is not None and secrets.compare_digest(secret.encode(), self.token().encode()):
+        if secrets.compare_digest(secret.encode(), self._token().encode()):  # which no secret is without one
             return Caller("token")
         if self.issuer is None:
             raise RefusedError(401, "that token is not taken")
@@ -94,6 +94,14 @@ class Door:
         except IssuerAwayError as error:
             log.warning("issuer-away", error=str(error))
             raise RefusedError(503, "the issuer of tokens does not answer; try again") from error
+
+    def _token(self) -> str:
+        """The token as it stands now; the file that holds it may be away while it is written anew."""
+        try:
+            return "" if self.token is None else self.token()
+        except (OSError, UnicodeDecodeError) as error:
+            log.warning("token-not-read", error=f"{type(error).__name__}: {error}")
+            raise RefusedError(503, "the token cannot be read just now; try again") from error
 
     @property
     def challenges(self) -> tuple[str, ...]:
@@ -120,7 +128,7 @@ class Guard:
             caller = await self._door.caller(request)
             who = caller.name
         except RefusedError as error:
-            refused, who = error, f"at {request.client.host if request.client else ''}"
+            refused, who = error, request.client.host if request.client else ""
         if not await self._limiter.hit(self._door.limit, who):
             await (await self._often(request, who))(scope, receive, send)
         elif refused is not None:

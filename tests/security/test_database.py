@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
@@ -23,6 +20,7 @@ from service.store.roles import READER, SERVICE, Roles, RolesError, check_servic
 from tests.conftest import cloned, signed_in
 from tests.flow.conftest import World, command_line
 from tests.security.attempts import attempts
+from tests.security.conftest import Estate, connected
 
 TRIED = attempts("database-users")
 OTHERS = (
@@ -49,15 +47,6 @@ from pg_class c
 inner join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'
 where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace and not c.relrowsecurity
 """
-
-
-@asynccontextmanager
-async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(url)
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 @pytest.fixture
@@ -199,30 +188,6 @@ async def test_what_fails_over_a_row_says_nothing_of_another_tenants(two_tenants
     async with connected(users["reader"]) as connection, connection.transaction():
         await confine(connection, ["A"])
         assert len(await connection.fetch(telling)) == 1
-
-
-@dataclass(frozen=True)
-class Estate:
-    """An empty database of a migrator's own, beside the session's other users."""
-
-    migrator: str
-    url: str
-
-    def of(self, user: str) -> str:
-        return signed_in(self.url, user)
-
-
-@pytest.fixture
-async def estate(embedded: Servers, roles: Roles) -> AsyncIterator[Estate]:
-    """As an operator for Postgres lays it out: an owner who administers nothing, and the roles made for them."""
-    name = f"migrator_{secrets.token_hex(4)}"
-    assert roles
-    async with connected(embedded.postgres) as connection:
-        await connection.execute(f"create role {name} login password '{name}'")
-        await connection.execute(f"create database {name} owner {name}")
-        yield Estate(name, urlunsplit(urlsplit(embedded.postgres)._replace(path=f"/{name}")))
-        await connection.execute(f"drop database {name} with (force)")
-        await connection.execute(f"drop role {name}")
 
 
 async def test_the_migrator_makes_the_schema_and_the_service_then_finds_it_up_to_date(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
+import os
 import re
 import secrets
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from html import unescape
@@ -27,6 +30,7 @@ from tests.conftest import Running, cloned, service, signed_in
 from tests.flow.conftest import command_line
 from tests.kafka import client
 from tests.security.attempts import attempts
+from tests.security.conftest import Estate
 from tests.security.issuer import AUDIENCE, Issuer, issuing
 from tests.web.conftest import browser
 from tests.web.stage import Answer, Stage, staged, titled
@@ -234,6 +238,8 @@ async def test_a_token_in_a_file_is_changed_without_a_restart(pool: asyncpg.Pool
     file.write_text(f"{TOKEN}\n")
     async with staged(pool, http_token_file=file) as site:
         assert (await site.ask(authorization=f"Bearer {TOKEN}")).status == 200
+        file.unlink()
+        assert (await site.ask(authorization=f"Bearer {TOKEN}")).status == 503
         file.write_text("another token, just as long\n")
         assert said(await site.ask(authorization=f"Bearer {TOKEN}")) == "401 That token is not taken."
         assert (await site.ask(authorization="Bearer another token, just as long")).status == 200
@@ -362,6 +368,22 @@ async def test_a_worker_of_the_least_rights_decides_and_shows(
                 assert (await site.ask("/timeline", subscription="seen")).status == 401
                 assert (await site.ask("/readyz")).status == 200
         assert TOKEN not in "".join(running.log)
+
+
+async def test_a_worker_that_may_not_migrate_says_so_and_waits(estate: Estate, roles: Roles) -> None:
+    url = estate.of(roles.service)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "service", "run"),
+        env={**os.environ, "DATABASE_URL": url, "HTTP_BIND": "127.0.0.1:0"},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    async with asyncio.timeout(30):
+        told = json.loads(await process.stderr.readline())
+        process.terminate()
+        await process.communicate()
+    assert (told["event"], told["what"]) == ("retrying", "migrations")
+    assert f"the user {roles.service} may not change it" in told["error"]
 
 
 async def sent(running: Running) -> None:
