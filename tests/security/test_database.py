@@ -22,7 +22,7 @@ from tests.flow.conftest import World, command_line
 from tests.security.attempts import attempts
 from tests.security.conftest import Estate, connected
 
-TRIED = attempts("database-users")
+TRIED = attempts("3-users")
 OTHERS = (
     "select * from subscription where tenant_id = 'B'",
     "select * from subscription where tenant_id = 'A' or true",

@@ -39,8 +39,8 @@ __all__ = ["browser"]
 
 TOKEN = secrets.token_hex(32)
 OTHERS_KEY = rsa.generate_private_key(65537, 2048)
-ATTEMPTS = attempts("http")
-OPENINGS = attempts("http-settings")
+ATTEMPTS = attempts("5-http")
+OPENINGS = attempts("4-door")
 
 
 @pytest.fixture(scope="module")
