@@ -35,6 +35,9 @@ _DRAIN_SECONDS = 20
 _ROUND_SECONDS = 240
 """A round of the relay waits for an absent broker so long; then connection and producer are made anew."""
 
+_BATCH_BYTES = 262_144
+"""How much goes to a partition at once: well below the megabyte that a broker takes unless it is told otherwise."""
+
 _CLOSE_SECONDS = 5
 _EXPECTED = (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 """What a server that is away makes of a call: one line in the log instead of a traceback."""
@@ -226,6 +229,7 @@ async def _relay(settings: Settings, tracing: Tracing = UNTRACED) -> AsyncIterat
             bootstrap_servers=settings.kafka_bootstrap_servers,
             enable_idempotence=True,
             max_request_size=settings.largest_record,
+            max_batch_size=_BATCH_BYTES,
             linger_ms=1,
         )
         try:

@@ -22,7 +22,7 @@ from service.domain.timeline import timeline
 from service.flow import utc_now
 from service.local import servers
 from service.local.jars import cache
-from service.messages.outcomes import SubscriptionTimeline, snapshot
+from service.messages.outcomes import SubscriptionTimeline, as_read
 from service.ops import adjustments, held
 from service.ops import preview as previewing
 from service.ops.report import report
@@ -245,7 +245,7 @@ async def _timeline(settings: Settings, key: subscriptions.Key) -> SubscriptionT
     try:
         found = await subscriptions.read(connection, key)
         rules = settings.rules((await policies.read(connection, [key[0]])).get(key[0], ()))
-        return None if found is None else snapshot(timeline(found, utc_now(), rules))
+        return None if found is None else as_read(timeline(found, utc_now(), rules))
     finally:
         await connection.close()
 

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from service.domain.policy import Language
 from service.domain.timeline import Status
-from service.messages.outcomes import Maybe, Money, SubscriptionTimeline, snapshot
+from service.messages.outcomes import Maybe, Money, SubscriptionTimeline, as_read
 from service.ops.preview import Previewed, document
 from service.web.reading import Hits, Shown
 from service.web.view import Option, charge_text
@@ -177,7 +177,7 @@ def timeline_document(found: Shown, language: Language | None) -> TimelineDocume
     ]
     held = found.held
     return TimelineDocument(
-        timeline=snapshot(timeline),
+        timeline=as_read(timeline),
         revocable_until=timeline.revocable_until,
         explanations=explanations,
         held=None if held is None else HeldDocument(since=held.since, because=held.because),

@@ -20,7 +20,7 @@ from service.messages.outcomes import (
     TimelineCharge,
     TimelineEntry,
     TimelinePeriod,
-    snapshot,
+    as_read,
 )
 from service.ops.preview import Previewed
 from service.settings import Topics
@@ -115,7 +115,7 @@ class Option:
 def page(found: Shown, write: Writer) -> PageView:
     """The timeline page of a subscription."""
     timeline = found.timeline.told_in(write.language)
-    shown = snapshot(timeline)
+    shown = as_read(timeline)
     today = local_date(found.now, shown.time_zone)
     drawn = [picture.draw(shown, today, write, width) for width in (picture.WIDE, picture.NARROW)]
     adjusted = {adjustment.charge_id for adjustment, _ in timeline.adjustments}
