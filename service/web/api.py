@@ -125,5 +125,6 @@ async def _failed(request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": "a fault of the service; its log says which"}, status_code=500)
 
 
-async def _unavailable(_: Request, __: Exception) -> Response:
+async def _unavailable(request: Request, error: Exception) -> Response:
+    log.warning("page-unavailable", path=request.url.path, error=f"{type(error).__name__}: {error}")
     return JSONResponse({"detail": "the database does not answer"}, status_code=503, headers={"Retry-After": "5"})

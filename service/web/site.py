@@ -134,8 +134,9 @@ class _Pages:
         title = "not-yours" if status == HTTPStatus.FORBIDDEN else "no-page"
         return self._page(request, "problem.html", status=status, title_key=title, text_key=None)
 
-    async def unavailable(self, request: Request, _: Exception) -> Response:
+    async def unavailable(self, request: Request, error: Exception) -> Response:
         """What cannot be read just now."""
+        log.warning("page-unavailable", path=request.url.path, error=f"{type(error).__name__}: {error}")
         page = self._page(request, "problem.html", status=503, title_key="unavailable", text_key="unavailable/text")
         page.headers["Retry-After"] = "5"
         return page

@@ -319,6 +319,20 @@ async def test_tenants_without_a_reader_of_their_own_are_told_of_in_the_log(
     assert capsys.readouterr().out.count("rows-unguarded") == 1
 
 
+async def test_a_reader_who_is_not_let_in_keeps_pages_from_being_shown_and_nothing_else(
+    pool: asyncpg.Pool, users: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = users["reader"].replace("@", "-and-wrong@")
+    async with asyncpg.create_pool(url, min_size=0, max_size=1) as reading, staged(pool, reading) as site:
+        for path, query in {"/": {"q": "S"}, "/api/timeline": {"subscription_id": "S1"}}.items():
+            assert (await site.ask(path, **query)).status == 503
+        assert (await site.ask("/readyz")).json["missing"] == ["assignment", "relay"]
+    log = capsys.readouterr().out
+    assert log.count("page-unavailable") == 2
+    assert "password authentication failed for user" in log
+    assert "-and-wrong" not in log
+
+
 async def test_a_person_signs_in_with_a_browser_and_no_inline_script_runs(site: Stage, browser: Browser) -> None:
     context = await browser.new_context(http_credentials={"username": "anna", "password": TOKEN}, locale="en-GB")
     page = await context.new_page()
