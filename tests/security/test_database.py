@@ -22,22 +22,8 @@ from tests.flow.conftest import World, command_line
 from tests.security.attempts import attempts
 from tests.security.conftest import Estate, connected
 
-TRIED = attempts("3-users")
-OTHERS = (
-    "select * from subscription where tenant_id = 'B'",
-    "select * from subscription where tenant_id = 'A' or true",
-    "select * from subscription where tenant_id <> 'A'",
-    "select * from subscription where subscription_id = 'B1'",
-    "select * from subscription where customer_id = 'of B'",
-    "select * from (select * from subscription) s where s.tenant_id like '%B%'",
-    "select b.* from subscription a join subscription b on b.customer_id = 'of B'",
-    "select * from policy where tenant_id = 'B'",
-    "select * from subscription where tenant_id = 'A' union all select * from subscription where tenant_id = 'B'",
-    "select * from subscription tablesample system (100) where tenant_id = 'B'",
-    "with everything as materialized (select * from subscription) select * from everything where tenant_id = 'B'",
-)
-"""What a reader of tenant A asks for of tenant B's, by hand; nothing of B's comes back."""
-
+TRIED = attempts("4-users")
+OTHERS = attempts("5-tenants")
 TABLES = """
 select table_name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'
 """
@@ -136,14 +122,16 @@ async def test_a_reader_who_names_no_tenant_sees_nothing(two_tenants: World, use
     assert await two_tenants.pool.fetchval("select count(*) from subscription") == 2
 
 
-@pytest.mark.parametrize("query", OTHERS)
+@pytest.mark.parametrize("name", OTHERS)
 async def test_a_reader_of_one_tenant_gets_nothing_of_anothers(
-    two_tenants: World, users: dict[str, str], query: str
+    two_tenants: World, users: dict[str, str], name: str
 ) -> None:
-    assert await two_tenants.pool.fetch(query) != []
+    query = OTHERS[name].attempt.strip("`")
+    assert "B" in {row["tenant_id"] for row in await two_tenants.pool.fetch(query)}
     async with connected(users["reader"]) as connection, connection.transaction():
         assert await confine(connection, ["A"])
-        assert [row for row in await connection.fetch(query) if row["tenant_id"] != "A"] == []
+        found = {row["tenant_id"] for row in await connection.fetch(query)}
+    assert ("no row of tenant B" if found <= {"A"} else found) == OTHERS[name].refusal
 
 
 async def test_nothing_of_the_stores_own_finds_anothers_for_a_reader(two_tenants: World, users: dict[str, str]) -> None:
@@ -173,8 +161,6 @@ def test_what_the_command_line_reads_with_a_readers_url_is_that_tenants(
     code, exported, _ = command_line(url, "export")
     assert code == 0
     assert [json.loads(line)["tenant_id"] for line in exported.splitlines()] == ["A"]
-    assert command_line(url, "export", "--tenant", "B")[:2] == (0, "")
-    assert command_line(url, "timeline", "B1", "--tenant", "B")[0] == 1
     code, listed, _ = command_line(url, "adjustments", "--json")
     assert {each["tenant_id"] for each in json.loads(listed)} == {"A"}
     assert two_tenants
