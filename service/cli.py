@@ -28,7 +28,7 @@ from service.ops.report import report
 from service.ops.verify import Scope
 from service.schemas_cli import schemas
 from service.settings import Settings, Topics
-from service.store import policies, subscriptions
+from service.store import policies, roles, subscriptions
 from service.store.migrate import migrate as apply_migrations
 from service.terminal import (
     BUILD,
@@ -220,10 +220,25 @@ def create_topics(*, as_json: AsJson = False) -> None:
 
 
 @cli.command(rich_help_panel=RUN)
-def migrate(*, as_json: AsJson = False) -> None:
-    """Bring the database to this release's schema; the service does so by itself when it starts."""
+def migrate(
+    *,
+    with_roles: Annotated[
+        bool, typer.Option("--roles", help="Create the roles of the service and of the reader as well.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the database to this release's schema, and grant the roles that exist what is theirs.
+
+    The user that runs it owns the tables. The service does so by itself when it starts, where its user may.
+    """
     settings, _ = settings_or_stop()
-    _list("applied", finish(_migrate(settings)), as_json=as_json)
+    created, applied = finish(_migrate(settings, with_roles=with_roles))
+    if as_json:
+        typer.echo(json.dumps({"created_roles": created, "applied": applied}))
+    else:
+        for name in created:
+            typer.echo(f"created role {name}")
+        _list("applied", applied, as_json=False)
 
 
 asking_cli.add_to(cli)
@@ -270,9 +285,13 @@ async def _timeline(settings: Settings, key: subscriptions.Key) -> SubscriptionT
         await connection.close()
 
 
-async def _migrate(settings: Settings) -> list[str]:
+async def _migrate(settings: Settings, *, with_roles: bool) -> tuple[list[str], list[str]]:
+    names = roles.Roles(*settings.database_roles)
     connection = await clients.connect(settings)
     try:
-        return await apply_migrations(connection)
+        created = await roles.create(connection, names) if with_roles else []
+        applied = await apply_migrations(connection)
+        await roles.grant(connection, names)
+        return created, applied
     finally:
         await connection.close()

@@ -22,6 +22,14 @@ from service.ops.rows import RowsError
 from service.ops.sending import SendingError
 from service.refusals import connecting, described, unreached
 from service.settings import Settings, SettingsError, Topics, load
+from service.store.migrate import SchemaBehindError
+from service.store.roles import RolesError
+
+_MENDABLE = (
+    *(SettingsError, LocalError, PlayError, LetterError, SendingError, RowsError, CarryingError),
+    *(SchemaBehindError, RolesError),
+)
+"""What says in its message what a person is to do."""
 
 SEE, RUN, LOOK = "See it work", "Run it", "Look: nothing is changed"
 ASK, MEND, BUILD = "Ask, through Kafka", "Mend", "Build upon it"
@@ -44,7 +52,7 @@ def finish(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  whatever the
     with suppress(KeyboardInterrupt):
         try:
             return uvloop.run(work)
-        except (LocalError, PlayError, LetterError, SendingError, RowsError, CarryingError) as error:
+        except _MENDABLE as error:
             stop(str(error))
         except KafkaError as error:
             if isinstance(error, KafkaConnectionError) and not connecting.latest:

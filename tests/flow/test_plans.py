@@ -14,6 +14,7 @@ import pytest
 
 from service.local import Servers
 from service.store import figures, outbox, subscriptions
+from service.store.roles import Roles
 from tests.conftest import cloned
 from tests.flow.conftest import World
 from tests.flow.plans import Plans, fill, reporting
@@ -37,10 +38,12 @@ KEYS = {
 
 
 @pytest.fixture(scope="module")
-async def seen(embedded: Servers, template: str) -> Plans:
+async def seen(embedded: Servers, template: str, roles: Roles) -> Plans:
+    """What the flow does as the service's own user, who is not to be held up by what readers may see."""
     async with cloned(embedded.postgres, template) as database, reporting(database) as reported:
         world = World(cast("Any", reported))
         await fill(reported.connection, ROWS, world.now + timedelta(days=1000))
+        await reported.connection.execute(f"set role {roles.service}")
         reported.plans.found.clear()
         for number in range(ROUNDS):
             await something_of_everything(world, number)

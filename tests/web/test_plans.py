@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from service.store import lookup, policies
+from service.store.roles import Roles, confine
 
 FILLED = """
 insert into subscription (tenant_id, subscription_id, customer_id, state, updated_at)
@@ -57,15 +58,16 @@ async def plan(pool: asyncpg.Pool, query: str, *arguments: object) -> list[dict[
     ],
 )
 async def test_a_page_reads_subscriptions_by_their_index_and_sorts_nothing(
-    filled: asyncpg.Pool, query: str, arguments: tuple[object, ...], index: str, generic: str
+    filled: asyncpg.Pool, roles: Roles, query: str, arguments: tuple[object, ...], index: str, generic: str
 ) -> None:
-    async with filled.acquire() as connection:
-        mode = "force_generic_plan" if generic == "on" else "force_custom_plan"
-        await connection.execute(f"set plan_cache_mode = {mode}")
-        nodes = await plan(connection, query, *arguments)
-        await connection.execute("reset plan_cache_mode")
-    assert [node["Index Name"] for node in nodes if "Index Name" in node] == [index]
-    assert not {"Seq Scan", "Sort", "Incremental Sort"} & {node["Node Type"] for node in nodes}
+    mode = "force_generic_plan" if generic == "on" else "force_custom_plan"
+    for user in ("none", roles.reader):
+        async with filled.acquire() as connection, connection.transaction():
+            await connection.execute(f"set local plan_cache_mode = {mode}; set local role {user}")
+            assert await confine(connection, ["default", "nobody"]) == (user == roles.reader)
+            nodes = await plan(connection, query, *arguments)
+        assert [node["Index Name"] for node in nodes if "Index Name" in node] == [index]
+        assert not {"Seq Scan", "Sort", "Incremental Sort"} & {node["Node Type"] for node in nodes}
 
 
 async def test_the_policies_of_a_tenant_are_read_by_theirs(pool: asyncpg.Pool) -> None:

@@ -82,6 +82,7 @@ async def test_text_from_outside_is_text_and_no_markup(stage: Stage) -> None:
 async def test_what_is_not_known_is_said_to_be_missing(stage: Stage, subscription: str) -> None:
     answer = await stage.ask("/timeline", subscription=subscription)
     assert (answer.status, "There is no such subscription" in answer.text) == (404, True)
+    assert (await stage.ask("/timeline", subscription="S1", tenant=subscription or "S2")).status == 404
 
 
 async def test_an_id_may_be_any_text(stage: Stage) -> None:
