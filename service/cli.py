@@ -14,7 +14,7 @@ import asyncpg
 import typer
 from rich.console import Console
 
-from service import app, asking_cli, import_cli, topics
+from service import __version__, app, asking_cli, forgetting_cli, import_cli, topics
 from service.dead_letters_cli import dead_letters
 from service.demo import stage
 from service.demo.drawing import draw
@@ -41,6 +41,22 @@ cli = typer.Typer(
 )
 cli.add_typer(dead_letters, name="dead-letters")
 cli.add_typer(schemas, name="schemas")
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001  as the option hands it over
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@cli.callback()
+def _options(
+    *,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """Takes what stands before the command."""
 
 
 @cli.command()
@@ -205,6 +221,7 @@ def migrate() -> None:
 
 
 asking_cli.add_to(cli)
+forgetting_cli.add_to(cli)
 import_cli.add_to(cli)
 
 

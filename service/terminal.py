@@ -18,6 +18,7 @@ from service.demo.playing import PlayError
 from service.local import LocalError
 from service.ops.carrying import CarryingError
 from service.ops.dead_letters import LetterError
+from service.ops.forgetting import ForgettingError
 from service.ops.rows import RowsError
 from service.ops.sending import SendingError
 from service.settings import Settings, SettingsError, Topics, load
@@ -36,7 +37,7 @@ def finish(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  whatever the
     with suppress(KeyboardInterrupt):
         try:
             return uvloop.run(work)
-        except (LocalError, PlayError, LetterError, SendingError, RowsError, CarryingError) as error:
+        except (LocalError, PlayError, LetterError, SendingError, RowsError, CarryingError, ForgettingError) as error:
             stop(str(error))
         except KafkaError as error:
             stop(f"Kafka at KAFKA_BOOTSTRAP_SERVERS cannot be used: {error}")

@@ -152,12 +152,26 @@ async def verify(
         last = rows[-1]["id"] if len(rows) == size else None
 
 
+async def verify_one(
+    connection: asyncpg.Connection, settings: Settings, topics: Topics, key: Key
+) -> tuple[Finding, ...]:
+    """What differs of one subscription, within the transaction that its caller has begun."""
+    rows = await connection.fetch(_PAGE, "", "", *key, 1)
+    return (await _verified(connection, settings, topics, rows)).findings
+
+
+async def facts_of(connection: asyncpg.Connection, key: Key) -> list[tuple[int, StoredFact]]:
+    """The facts of a subscription in order, each with its position."""
+    rows = await connection.fetch(_FACTS, [key[0]], [key[1]])
+    return [(row["position"], _fact(row)) for row in rows]
+
+
 async def _verified(
     connection: asyncpg.Connection, settings: Settings, topics: Topics, rows: Sequence[asyncpg.Record]
 ) -> Verified:
     """One batch: the facts are decided as they come, and only what they come to is held."""
     keys = [_key(row) for row in rows]
-    waiting = await _waiting(connection, topics, keys)
+    waiting = await waiting_of(connection, topics, keys)
     recorded = await policies.recorded(connection, {tenant for tenant, _ in keys})
     replays = {
         key: Replay(
@@ -186,7 +200,7 @@ def _passed_over(topics: Topics) -> list[str]:
     return [topics.cancellation_dead_letter, *topics.inputs]
 
 
-async def _waiting(connection: asyncpg.Connection, topics: Topics, keys: Iterable[Key]) -> dict[Key, Waiting]:
+async def waiting_of(connection: asyncpg.Connection, topics: Topics, keys: Iterable[Key]) -> dict[Key, Waiting]:
     """What waits in the outbox for these subscriptions, in order."""
     named = {":".join(key).encode(): key for key in keys}
     waiting: dict[Key, Waiting] = {key: [] for key in named.values()}
@@ -365,4 +379,5 @@ def _fact(row: asyncpg.Record) -> StoredFact:
         data=row["data"],
         policies=row["policies"],
         conflicting=row["conflicting"],
+        content=row["content"],
     )
