@@ -53,7 +53,7 @@ class ForgettingError(Exception):
     """It cannot be done now; the message says why."""
 
 
-class _LeftError(Exception):
+class LeftError(Exception):
     """A subscription that is left as it was; the message says why."""
 
 
@@ -166,29 +166,29 @@ async def _rewrite(  # noqa: PLR0913, PLR0917  all that the act consists of
             seen.add(key)
             try:
                 async with connection.transaction():
-                    facts = await _subscription(connection, settings, topics, key, act, clock())
+                    facts = await rewrite_one(connection, settings, topics, key, act, clock())
                 found.facts += len(facts)
                 found.references += _references(customer, key, facts)
-            except _LeftError as why:
+            except LeftError as why:
                 found.left[key] = str(why)
             shown(f"{len(seen)} of {len(seen) + len(fresh) - fresh.index(key) - 1} subscriptions")
     found.subscriptions = sorted(seen)
 
 
-async def _subscription(
+async def rewrite_one(
     connection: asyncpg.Connection, settings: Settings, topics: Topics, key: Key, act: Erasure, now: datetime
 ) -> list[StoredFact]:
     """One subscription, in the transaction of its caller; returns its facts as they are now.
 
     Raises:
-        _LeftError: it cannot be forgotten as it is.
+        LeftError: it cannot be forgotten as it is.
     """
     locked = await subscriptions.lock(connection, [key], now)
     before = locked.known[key]
     if key in locked.held:
-        raise _LeftError(_held(locked.held[key].because))
+        raise LeftError(_held(locked.held[key].because))
     if before is None:
-        raise _LeftError("its state cannot be read")
+        raise LeftError("its state cannot be read")
     facts = await facts_of(connection, key)
     if any((entry.type, entry.event_id) == (FORGOTTEN, str(act.erasure_id)) for entry in before.entries):
         return [fact for _, fact in facts]
@@ -204,7 +204,7 @@ async def _subscription(
         replay.take(fact)
     after = replay.state
     if after is None or _books(after) != _books(before):
-        raise _LeftError(f"would have other books: {replay.broken or 'its facts come to something else'}")
+        raise LeftError(f"would have other books: {replay.broken or 'its facts come to something else'}")
     await erasures.rewrite_facts(connection, key, rewritten)
     await subscriptions.keep_facts(connection, [noted])
     await erasures.rewrite_subscription(connection, after, replay.published, now)
@@ -224,7 +224,7 @@ async def _subscription(
 
 async def _verified(connection: asyncpg.Connection, settings: Settings, topics: Topics, key: Key, what: str) -> None:
     if findings := await verify_one(connection, settings, topics, key):
-        raise _LeftError(f"{what}: {findings[0].field}, see `python -m service verify --subscription {key[1]}`")
+        raise LeftError(f"{what}: {findings[0].field}, see `python -m service verify --subscription {key[1]}`")
 
 
 def _impersonal(fact: StoredFact, pseudonym: str, words: personal.Replacement) -> StoredFact:
