@@ -11,6 +11,7 @@
 #   make bench     how fast, beside the floor and the plain way (ARGS=--quick: only to see that it runs)
 #   make bench-big the same on ten million subscriptions
 #   make chaos     faults over real processes, and what was lost to them (SHORT=1: a minute; SEED, ONLY, EVENTS)
+#   make rehearse  a lost database restored to an instant and brought to the same books from Kafka (ARGS=--events 20000)
 #   make alerts    the alert rules before promtool, Prometheus' own checker, which is built with Go
 #   make contracts  the contract in the hands of others: AsyncAPI's parser, TypeScript, Java, a schema registry
 #   make release-schemas  keeps the schemas of the version in pyproject.toml, for the compatibility gate
@@ -27,7 +28,7 @@ PROMTOOL := github.com/prometheus/prometheus/cmd/promtool@v0.307.3
 DEV := --constraints requirements.txt --extra local --group dev
 UPGRADES := $(if $(filter 1,$(UPGRADE)),--upgrade)
 
-.PHONY: demo test check laws fuzz simulate mutants stories bench bench-big chaos alerts contracts release-schemas format lock clean environment fresh-locks
+.PHONY: demo test check laws fuzz simulate mutants stories bench bench-big chaos rehearse alerts contracts release-schemas format lock clean environment fresh-locks
 
 demo: environment
 	@$(RUN) service demo $(if $(filter 1,$(KEEP)),--keep)
@@ -76,6 +77,10 @@ bench-big: environment
 chaos: environment
 	@$(RUN) tests.chaos $(if $(filter 1,$(SHORT)),--short) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) \
 		$(if $(EVENTS),--events $(EVENTS))
+
+# Two minutes: the books before the loss, right after each restore, and when the worker has caught up.
+rehearse: environment
+	@$(RUN) tests.rehearsal $(ARGS)
 
 # Fetches what it needs; a node and npm on the PATH are used, else come from the package index.
 contracts: environment
