@@ -165,14 +165,25 @@ async def _rewrite(  # noqa: PLR0913, PLR0917  all that the act consists of
         for key in fresh:
             seen.add(key)
             try:
-                async with connection.transaction():
-                    facts = await rewrite_one(connection, settings, topics, key, act, clock())
+                facts = await _alone(connection, settings, topics, key, act, clock())
                 found.facts += len(facts)
                 found.references += _references(customer, key, facts)
             except LeftError as why:
                 found.left[key] = str(why)
             shown(f"{len(seen)} of {len(seen) + len(fresh) - fresh.index(key) - 1} subscriptions")
     found.subscriptions = sorted(seen)
+
+
+async def _alone(
+    connection: asyncpg.Connection, settings: Settings, topics: Topics, key: Key, act: Erasure, now: datetime
+) -> list[StoredFact]:
+    """One subscription in a transaction of its own; again where a relay was about to delete what it rewrites."""
+    while True:
+        try:
+            async with connection.transaction():
+                return await rewrite_one(connection, settings, topics, key, act, now)
+        except asyncpg.DeadlockDetectedError:
+            await asyncio.sleep(0)
 
 
 async def rewrite_one(

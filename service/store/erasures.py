@@ -31,7 +31,7 @@ _DROP = "delete from erasure where erasure_id = $1"
 _OF_CUSTOMER = """
 select subscription_id
 from subscription
-where tenant_id = $1 and customer_id = any($2::text [])
+where tenant_id = $1 and customer_id is not null and customer_id collate "C" = any($2::text [])
 order by subscription_id
 """
 _REWRITE_FACTS = """
