@@ -2,7 +2,7 @@
 #
 #   make demo      a morning's subscriptions and cancellations through Kafka, Postgres and the service (KEEP=1: stays up)
 #   make test      every test, against a real Kafka and Postgres (ARGS="-k refund" picks some)
-#   make check     what CI runs: format, lint, types, architecture, generated files, locks, tests
+#   make check     what CI runs: format, lint, types, architecture, generated files, locks, licences, audit, tests
 #   make laws      the laws over 100,000 random steps, with what was compared (STEPS, SEED)
 #   make simulate  the flow in a made-up world where everything goes wrong (SECONDS, SEED)
 #   make mutants   changes the domain line by line, and says which changes no test noticed (ONLY)
@@ -12,10 +12,14 @@
 #   make bench     how fast, beside the floor and the plain way (ARGS=--quick: only to see that it runs)
 #   make bench-big the same on ten million subscriptions
 #   make chaos     faults over real processes, and what was lost to them (SHORT=1: a minute; SEED, ONLY, EVENTS)
+#   make rehearse  a lost database restored to an instant and brought to the same books from Kafka (ARGS=--events 20000)
 #   make alerts    the alert rules before promtool, Prometheus' own checker, which is built with Go
 #   make pictures  the pictures of the README, taken of the real pages and the real demo
 #   make contracts  the contract in the hands of others: AsyncAPI's parser, TypeScript, Java, a schema registry
 #   make release-schemas  keeps the schemas of the version in pyproject.toml, for the compatibility gate
+#   make release   checks, keeps the schemas of and tags the version in pyproject.toml; says what it lacks
+#   make licences  writes the list of the licences of all that is locked
+#   make audit     asks for known vulnerabilities in what is locked
 #   make format    rewrites the sources as `check` wants them
 #   make lock      pins what pyproject.toml asks for (UPGRADE=1: the newest of it)
 #   make clean     removes what make made
@@ -29,7 +33,7 @@ PROMTOOL := github.com/prometheus/prometheus/cmd/promtool@v0.307.3
 DEV := --constraints requirements.txt --extra local --group dev
 UPGRADES := $(if $(filter 1,$(UPGRADE)),--upgrade)
 
-.PHONY: demo test check laws fuzz simulate mutants stories security bench bench-big chaos alerts pictures contracts release-schemas format lock clean environment fresh-locks
+.PHONY: demo test check laws fuzz simulate mutants stories security bench bench-big chaos rehearse alerts pictures contracts release-schemas release licences audit format lock clean environment fresh-locks
 
 demo: environment
 	@$(RUN) service demo $(if $(filter 1,$(KEEP)),--keep)
@@ -44,6 +48,8 @@ check: environment
 	.venv/bin/lint-imports
 	$(RUN) service schemas --check
 	@$(MAKE) --no-print-directory fresh-locks
+	$(RUN) tests.supply.licences --check
+	$(RUN) tests.supply.audit
 	$(RUN) pytest $(ARGS)
 
 # The laws over arbitrary lives: STEPS of them (100000), from SEED (0) on.
@@ -85,6 +91,10 @@ chaos: environment
 pictures: environment
 	@$(RUN) tests.pictures
 
+# Two minutes: the books before the loss, right after each restore, and when the worker has caught up.
+rehearse: environment
+	@$(RUN) tests.rehearsal $(ARGS)
+
 # Fetches what it needs; a node and npm on the PATH are used, else come from the package index.
 contracts: environment
 	@CONTRACTS=1 $(RUN) pytest tests/contracts $(ARGS)
@@ -101,6 +111,16 @@ alerts: environment .cache/promtool/promtool
 # Part of every release; what is kept is never changed again.
 release-schemas: environment
 	@$(RUN) tests.contracts.release
+
+# Refuses what is not ready; see tests/supply/release.py.
+release: environment
+	@$(RUN) tests.supply.release
+
+licences: environment
+	@$(RUN) tests.supply.licences
+
+audit: environment
+	@$(RUN) tests.supply.audit
 
 format: environment
 	$(RUN) ruff check --fix

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 from rich.console import Console
 
-from service import app, asking_cli, clients, import_cli, topics
+from service import __version__, app, asking_cli, clients, forgetting_cli, import_cli, topics
 from service.dead_letters_cli import dead_letters
 from service.demo import stage
 from service.demo.drawing import draw
@@ -59,6 +59,22 @@ cli = typer.Typer(
     add_completion=False,
 )
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001  as the option hands it over
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@cli.callback()
+def _options(
+    *,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """Takes what stands before the command."""
 
 
 @cli.command(rich_help_panel=SEE)
@@ -242,6 +258,7 @@ def migrate(
 
 
 asking_cli.add_to(cli)
+forgetting_cli.add_to(cli)
 import_cli.add_to(cli)
 cli.add_typer(dead_letters, name="dead-letters", rich_help_panel=MEND)
 cli.add_typer(schemas, name="schemas", rich_help_panel=BUILD)

@@ -109,6 +109,7 @@ class Settings(BaseSettings):
     topic_replication_factor: Annotated[int, Field(ge=1)] = 1
     topic_retention: Span = timedelta(days=30)
     dead_letter_retention: Span = timedelta(days=90)
+    compaction_lag: Span = timedelta(days=7)
     topic_max_message_bytes: Annotated[int, Field(ge=1_000_000)] = 8_000_000
 
     def at(self, kafka: str, postgres: str) -> Settings:

@@ -18,6 +18,7 @@ from service.demo.playing import PlayError
 from service.local import LocalError
 from service.ops.carrying import CarryingError
 from service.ops.dead_letters import LetterError
+from service.ops.forgetting import ForgettingError
 from service.ops.rows import RowsError
 from service.ops.sending import SendingError
 from service.refusals import connecting, described, unreached
@@ -27,7 +28,7 @@ from service.store.roles import RolesError
 
 _MENDABLE = (
     *(SettingsError, LocalError, PlayError, LetterError, SendingError, RowsError, CarryingError),
-    *(SchemaBehindError, RolesError),
+    *(SchemaBehindError, RolesError, ForgettingError),
 )
 """What says in its message what a person is to do."""
 

@@ -13,6 +13,7 @@ from service.domain.course import Cancellation, Course, Lines, Ordered
 from service.domain.difference import difference
 from service.domain.ends import End, earlier
 from service.domain.facts import (
+    FORGOTTEN,
     Activated,
     Command,
     Fact,
@@ -71,6 +72,12 @@ def tick(subscription: Subscription, now: datetime, rules: Rules) -> Decision:
     ended = Outcome(told.sequence + 1, subscription.cancellation_id, now, Ended(told.end))
     told = replace(told, sequence=ended.sequence, ended=True)
     return Decision(replace(subscription, told=told), (*decision.outcomes, ended), decision.settlement)
+
+
+def forget(subscription: Subscription, erasure_id: str, now: datetime) -> Decision:
+    """The customer's personal data has been taken out of the facts: the history says so, and nothing else changes."""
+    entry = Entry(FORGOTTEN, erasure_id, now, now)
+    return Decision(replace(subscription, entries=(*subscription.entries, entry)))
 
 
 def due_at(subscription: Subscription, rules: Rules) -> datetime | None:

@@ -97,8 +97,8 @@ def written(topics: Topics, named: Named, subscription: str, value: bytes, now: 
 
 
 @asynccontextmanager
-async def producing(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
-    """A producer of which every record acknowledged is on all replicas in sync, once.
+async def producing(settings: Settings, largest: int = LARGEST_VALUE + 100_000) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer of which every record acknowledged is on all replicas in sync, once; `largest` in bytes.
 
     Raises:
         KafkaError: there is no Kafka.
@@ -106,7 +106,7 @@ async def producing(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(
         **clients.kafka(settings),
         enable_idempotence=True,
-        max_request_size=LARGEST_VALUE + 100_000,
+        max_request_size=largest,
         max_batch_size=262_144,
         linger_ms=5,
     )

@@ -175,7 +175,7 @@ async def verify_these(
     """
     columns = [tenant for tenant, _ in keys], [subscription for _, subscription in keys]
     rows = await connection.fetch(_ROWS, *columns)
-    waiting = await _waiting(connection, topics, keys)
+    waiting = await waiting_of(connection, topics, keys)
     recorded = await policies.recorded(connection, {tenant for tenant, _ in keys})
     replays = {
         key: Replay(
@@ -198,12 +198,18 @@ async def verify_these(
     return Verified(len(rows), tuple(finding for found in findings.values() for finding in found))
 
 
+async def facts_of(connection: asyncpg.Connection, key: Key) -> list[tuple[int, StoredFact]]:
+    """The facts of a subscription in order, each with its position."""
+    rows = await connection.fetch(_FACTS, [key[0]], [key[1]])
+    return [(row["position"], _fact(row)) for row in rows]
+
+
 def _passed_over(topics: Topics) -> list[str]:
     """Topics whose records in the outbox follow from no facts: dead letters, and those being replayed."""
     return [topics.cancellation_dead_letter, *topics.inputs]
 
 
-async def _waiting(connection: asyncpg.Connection, topics: Topics, keys: Iterable[Key]) -> dict[Key, Waiting]:
+async def waiting_of(connection: asyncpg.Connection, topics: Topics, keys: Iterable[Key]) -> dict[Key, Waiting]:
     """What waits in the outbox for these subscriptions, in order."""
     named = {":".join(key).encode(): key for key in keys}
     waiting: dict[Key, Waiting] = {key: [] for key in named.values()}
@@ -383,4 +389,5 @@ def _fact(row: asyncpg.Record) -> StoredFact:
         data=row["data"],
         policies=row["policies"],
         conflicting=row["conflicting"],
+        content=row["content"],
     )

@@ -117,7 +117,8 @@ class StoredFact:
     """One thing that was decided on, as it is kept, with all else that the decision depended on.
 
     `data` is the event's data as JSON, `policies` how many of the tenant's policies had been
-    recorded by then, `conflicting` that the event's id had been used before with other content.
+    recorded by then, `conflicting` that the event's id had been used before with other content,
+    `content` the digest of what the event said before a person was taken out of it.
     """
 
     key: Key
@@ -129,13 +130,15 @@ class StoredFact:
     data: bytes
     policies: int
     conflicting: bool = False
+    content: bytes | None = None
 
     @property
     def digest(self) -> bytes:
         """All of it in 16 bytes."""
         times = (instant.astimezone(UTC).isoformat() for instant in (self.time, self.recorded_at))
         flags = (str(self.policies), str(self.conflicting))
-        parts = (*self.key, self.source, self.event_id, self.type, *times, *flags)
+        said = () if self.content is None else (self.content.hex(),)
+        parts = (*self.key, self.source, self.event_id, self.type, *times, *flags, *said)
         return blake2b("\0".join(parts).encode() + b"\0" + self.data, digest_size=16).digest()
 
 
