@@ -30,9 +30,6 @@ README = Path("deploy/README.md").read_text("utf-8")
 SCHEMAS = "tests/deploy/schemas/{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json"
 IMAGE = "subscription-cancellation"
 
-NAMED_OTHERWISE = {"READER_PASSWORD"}
-"""What is in an environment only for another variable to name it."""
-
 
 def tool(name: str) -> str | None:
     return shutil.which(name) or next(map(str, Path(f".cache/{name}").glob(name)), None)
@@ -179,7 +176,19 @@ def test_everything_set_is_a_setting_of_the_service() -> None:
     named |= {entry["name"] for entry in environments()}
     named |= set(generated.environment())
     assert {"INSTANCE_ID", "DATABASE_URL", "CONSUMER_GROUP"} <= named
-    assert named - NAMED_OTHERWISE <= settings()
+    assert named <= settings()
+
+
+def test_every_file_that_a_setting_names_is_mounted() -> None:
+    for pod in pods(manifests()):
+        (container,) = pod["containers"]
+        mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
+        values = [entry.get("value", "") for entry in container["env"]]
+        if "envFrom" in container:
+            values += generated.environment().values()
+        named = {path for value in values for path in re.findall(r"(/keys/[\w-]+)/", value)}
+        assert named == mounted - {"/tmp"}  # noqa: S108  that of the container
+        assert {volume["name"] for volume in pod["volumes"]} == {mount["name"] for mount in container["volumeMounts"]}
 
 
 def test_every_pod_of_ours_is_without_root_and_rights_on_a_read_only_root() -> None:
