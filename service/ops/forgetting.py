@@ -310,7 +310,7 @@ def _pattern(names: Sequence[str]) -> re.Pattern[bytes]:
 def about(customer: Customer, keys: Sequence[Key]) -> Callable[[Letter], bool]:
     """Whether a dead letter is about the customer: it names them, one of their subscriptions, or what is given also.
 
-    An id is the whole of a key, a header or a text in JSON; in what is no JSON it is a word, as what is given is anywhere.
+    An id is the whole of a key, a header or a text in JSON; in what is no JSON it is a word, as further words are ever.
     """
     ids = {customer.customer, *(name for _, name in keys)}
     words = _pattern(customer.also) if customer.also else None
