@@ -3,6 +3,7 @@ WORKDIR /app
 COPY requirements.txt .
 RUN pip install --no-cache-dir --require-hashes -r requirements.txt
 COPY service service
+COPY schemas schemas
 RUN useradd --system --uid 10001 service
 USER service
 ENV HTTP_BIND=0.0.0.0:8080 PYTHONUNBUFFERED=1

@@ -7,12 +7,14 @@
 #   make simulate  the flow in a made-up world where everything goes wrong (SECONDS, SEED)
 #   make mutants   changes the domain line by line, and says which changes no test noticed (ONLY)
 #   make stories   the stories of the tests as a table for people who do not read Python
+#   make security  the tables of deploy/SECURITY.md, from what the tests try and see
 #   make fuzz      a million events tampered with, and what became of each (COUNT, SEED)
 #   make bench     how fast, beside the floor and the plain way (ARGS=--quick: only to see that it runs)
 #   make bench-big the same on ten million subscriptions
 #   make chaos     faults over real processes, and what was lost to them (SHORT=1: a minute; SEED, ONLY, EVENTS)
 #   make rehearse  a lost database restored to an instant and brought to the same books from Kafka (ARGS=--events 20000)
 #   make alerts    the alert rules before promtool, Prometheus' own checker, which is built with Go
+#   make pictures  the pictures of the README, taken of the real pages and the real demo
 #   make contracts  the contract in the hands of others: AsyncAPI's parser, TypeScript, Java, a schema registry
 #   make release-schemas  keeps the schemas of the version in pyproject.toml, for the compatibility gate
 #   make release   checks, keeps the schemas of and tags the version in pyproject.toml; says what it lacks
@@ -31,7 +33,7 @@ PROMTOOL := github.com/prometheus/prometheus/cmd/promtool@v0.307.3
 DEV := --constraints requirements.txt --extra local --group dev
 UPGRADES := $(if $(filter 1,$(UPGRADE)),--upgrade)
 
-.PHONY: demo test check laws fuzz simulate mutants stories bench bench-big chaos rehearse alerts contracts release-schemas release licences audit format lock clean environment fresh-locks
+.PHONY: demo test check laws fuzz simulate mutants stories security bench bench-big chaos rehearse alerts pictures contracts release-schemas release licences audit format lock clean environment fresh-locks
 
 demo: environment
 	@$(RUN) service demo $(if $(filter 1,$(KEEP)),--keep)
@@ -60,6 +62,9 @@ mutants: environment
 stories: environment
 	@$(RUN) tests.stories
 
+security: environment
+	@$(RUN) tests.security
+
 # The flow in a world of its own, in which everything goes wrong: for SECONDS (60), from SEED (0) on.
 simulate: environment
 	@$(RUN) tests.simulation $(or $(SECONDS),60) $(or $(SEED),0)
@@ -82,6 +87,9 @@ bench-big: environment
 chaos: environment
 	@$(RUN) tests.chaos $(if $(filter 1,$(SHORT)),--short) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) \
 		$(if $(EVENTS),--events $(EVENTS))
+
+pictures: environment
+	@$(RUN) tests.pictures
 
 # Two minutes: the books before the loss, right after each restore, and when the worker has caught up.
 rehearse: environment

@@ -19,11 +19,14 @@ from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
+from faststream.security import BaseSecurity, SASLOAuthBearer, SASLScram256, SASLScram512
 
-from service import lenient, metrics
+from service import clients, lenient, metrics
 from service.flow import Flow
 from service.health import Health
+from service.refusals import described
 from service.retry import patiently
+from service.settings import Settings
 from service.store import inbox, outbox
 from service.store.records import Incoming
 
@@ -46,8 +49,7 @@ def broker_for(flow: Flow, decided: asyncio.Event, health: Health) -> KafkaBroke
     """
     lenient.install()
     settings = flow.settings
-    servers = settings.kafka_bootstrap_servers.replace(" ", "").split(",")  # FastStream takes a string for one of them
-    broker = KafkaBroker(servers, consumer_only=True, allow_auto_create_topics=False, logger=None)
+    broker = KafkaBroker(**_connection(settings), consumer_only=True, allow_auto_create_topics=False, logger=None)
     door = _Door(flow, decided, health)
     subscriber = broker.subscriber(
         *flow.topics.inputs,
@@ -72,6 +74,25 @@ def broker_for(flow: Flow, decided: asyncio.Event, health: Health) -> KafkaBroke
     return broker
 
 
+def _connection(settings: Settings) -> dict[str, Any]:
+    """The arguments of any client, as FastStream has them: it takes a string for one server, and keys as objects."""
+    given = clients.kafka(settings)
+    servers = given["bootstrap_servers"].replace(" ", "").split(",")
+    tls, name, password = given["ssl_context"], given["sasl_plain_username"], given["sasl_plain_password"]
+    security: BaseSecurity
+    match settings.kafka_keys.sasl_mechanism:
+        case "SCRAM-SHA-512":
+            security = SASLScram512(name, password, tls)
+        case "SCRAM-SHA-256":
+            security = SASLScram256(name, password, tls)
+        case "OAUTHBEARER":
+            security = SASLOAuthBearer(tls)
+        case None:
+            security = BaseSecurity(tls)
+    tokens = given["sasl_oauth_token_provider"]
+    return {"bootstrap_servers": servers, "security": security, "sasl_oauth_token_provider": tokens}
+
+
 async def start(broker: KafkaBroker, health: Health) -> None:
     """Starts consuming; what a start that failed has opened is closed again."""
     try:
@@ -88,7 +109,12 @@ def _watch(consumer: Any, health: Health) -> None:  # noqa: ANN401  aiokafka shi
     polled = consumer.getmany
 
     async def getmany(*partitions: TopicPartition, **options: object) -> Any:  # noqa: ANN401
-        records = await polled(*partitions, **options)
+        try:
+            records = await polled(*partitions, **options)
+        except KafkaError as error:  # FastStream tries again, and says nothing
+            metrics.RETRIES.labels("consumer").inc()
+            log.warning("consumer-interrupted", error=described(error))
+            raise
         health.turn("consumer")
         metrics.succeeded("consumer")
         return records
@@ -186,7 +212,7 @@ class _Door:
                     more = await consumer.getmany(*behind, timeout_ms=20, max_records=room - len(found))
                     found += [record for batch in more.values() for record in batch]
         except (TimeoutError, KafkaError) as error:
-            log.info("not-caught-up", error=f"{type(error).__name__}: {error}")
+            log.info("not-caught-up", error=described(error))
         return found
 
 

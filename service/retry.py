@@ -10,6 +10,7 @@ import stamina
 import structlog
 
 from service import metrics
+from service.refusals import described
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +30,7 @@ async def patiently(
                 return await attempt()
             except Exception as error:
                 metrics.RETRIES.labels(what).inc()
-                log.warning("retrying", what=what, attempt=trial.num, error=f"{type(error).__name__}: {error}")
+                log.warning("retrying", what=what, attempt=trial.num, error=described(error))
                 raise
     raise AssertionError("a retry without limit does not end")
 

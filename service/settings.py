@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, FilePath, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.domain.policy import Policy, Rules
+from service.keys import DatabaseKeys, KafkaKeys, legible
 
 
 def _seconds(value: object) -> object:
@@ -18,9 +20,21 @@ def _seconds(value: object) -> object:
         return value
 
 
+def _like(pattern: str, said: str) -> AfterValidator:
+    """A text of this form; who gives another is told what it is to be."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"it is to be {said}")
+        return text
+
+    return AfterValidator(check)
+
+
 _HEADROOM = 1_000_000
 
 Span: TypeAlias = Annotated[timedelta, BeforeValidator(_seconds)]
+RoleName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 
 
 class Topics(BaseSettings):
@@ -55,15 +69,28 @@ class Topics(BaseSettings):
 
 
 class Settings(BaseSettings):
-    """Everything that can be set. Durations are seconds or ISO 8601 (`PT24H`)."""
+    """Everything that can be set. Durations are seconds or ISO 8601 (`PT24H`). `load` brings the keys along."""
 
-    model_config = SettingsConfigDict(frozen=True)
+    model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True)
 
     kafka_bootstrap_servers: str = "127.0.0.1:9092"
-    database_url: Annotated[str, Field(repr=False)] = "postgresql://127.0.0.1:5432/postgres"
+    kafka_keys: KafkaKeys = KafkaKeys.model_construct()
+    database_url: Annotated[str, Field(repr=False), AfterValidator(legible)] = "postgresql://127.0.0.1:5432/postgres"
+    database_keys: DatabaseKeys = DatabaseKeys.model_construct()
     database_connections: Annotated[int, Field(ge=2)] = 4
+    database_reader_url: Annotated[str | None, Field(repr=False)] = None
+    database_reader_password_file: FilePath | None = None
+    database_service_role: RoleName = "cancellation_service"
+    database_reader_role: RoleName = "cancellation_reader"
     database_timeout: Span = timedelta(seconds=30)
-    http_bind: Annotated[str, Field(pattern=r"^.*:\d+$")] = "127.0.0.1:8080"
+    http_bind: Annotated[str, _like(r".*:\d+", "host:port, such as 127.0.0.1:8080")] = "127.0.0.1:8080"
+    http_token: SecretStr | None = None
+    http_token_file: FilePath | None = None
+    http_rate_limit: str = "600/minute"
+    oidc_issuer: str | None = None
+    oidc_audience: str | None = None
+    oidc_tenants_claim: str = "tenants"
+    oidc_roles_claim: str = "roles"
     instance_id: str | None = None
     consumer_group: str = "subscription-cancellation"
 
@@ -85,6 +112,15 @@ class Settings(BaseSettings):
     compaction_lag: Span = timedelta(days=7)
     topic_max_message_bytes: Annotated[int, Field(ge=1_000_000)] = 8_000_000
 
+    def at(self, kafka: str, postgres: str) -> Settings:
+        """The same for these servers: the keys of other servers are none to them."""
+        update: dict[str, object] = {"kafka_bootstrap_servers": kafka, "database_url": postgres}
+        if kafka != self.kafka_bootstrap_servers:
+            update["kafka_keys"] = KafkaKeys.model_construct()
+        if postgres != self.database_url:
+            update |= {"database_keys": DatabaseKeys.model_construct(), "database_reader_url": None}
+        return self.model_copy(update=update)
+
     @property
     def largest_record(self) -> int:
         """Bytes of a dead letter: as large as any record, with all its headers and those that say why."""
@@ -94,6 +130,17 @@ class Settings(BaseSettings):
     def remembered(self) -> timedelta:
         """How long at least a repeat of an event is known as one: never less than it can be read from its topic."""
         return max(self.inbox_retention, self.topic_retention)
+
+    @property
+    def database_roles(self) -> tuple[str, str]:
+        """What the service's and the reader's user in Postgres are called."""
+        return self.database_service_role, self.database_reader_role
+
+    @property
+    def http_address(self) -> tuple[str, int]:
+        """Host and port to listen at."""
+        host, _, port = self.http_bind.rpartition(":")
+        return host, int(port)
 
     def rules(self, policies: tuple[tuple[datetime, Policy], ...]) -> Rules:
         """What the domain decides by, for a tenant with these policies."""
@@ -108,11 +155,23 @@ def load() -> tuple[Settings, Topics]:
     """Settings and topic names from the environment.
 
     Raises:
-        SettingsError: a value cannot be used.
+        SettingsError: a value cannot be used, or some cannot be used together.
     """
+    kafka, database = _read(KafkaKeys), _read(DatabaseKeys)
+    return _read(Settings, kafka_keys=kafka, database_keys=database), _read(Topics)
+
+
+Read = TypeVar("Read", bound=BaseSettings)
+
+
+def _read(kind: type[Read], **made: BaseSettings) -> Read:
     try:
-        return Settings(), Topics()
+        return kind(**made)  # type: ignore[arg-type]  # its own arguments are not meant
     except ValidationError as error:
-        fault = error.errors()[0]
-        name = "_".join(map(str, fault["loc"])).upper()
-        raise SettingsError(f"The environment variable {name} cannot be used: {fault['msg']}.") from error
+        fault = error.errors(include_input=False)[0]
+        says = "it is to be seconds, or as PT24H" if fault["type"].startswith("time_delta") else fault["msg"]
+        says = says.removeprefix("Value error, ")
+        if not fault["loc"]:
+            raise SettingsError(f"{says}.") from None
+        name = f"{kind.model_config.get('env_prefix', '')}{'_'.join(map(str, fault['loc']))}".upper()
+        raise SettingsError(f"The environment variable {name} cannot be used: {says}.") from None

@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+from service import clients
 from service.settings import Settings, Topics
 
 
@@ -45,7 +46,7 @@ async def create(settings: Settings, topics: Topics) -> list[str]:
     Raises:
         KafkaError: the broker is not reachable, or refuses one of them.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    admin = AIOKafkaAdminClient(**clients.kafka(settings))
     await admin.start()
     try:
         existing = set(await admin.list_topics())
@@ -65,7 +66,7 @@ async def kept_for(settings: Settings, names: Sequence[str], now: datetime) -> d
 
     A record goes with its segment: after its retention, and as long as the segment may be written to.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    admin = AIOKafkaAdminClient(**clients.kafka(settings))
     await admin.start()
     try:
         wanted = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]

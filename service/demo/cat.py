@@ -21,17 +21,18 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 
+from service import clients
 from service.demo.morning import Line, read
-from service.settings import Topics
+from service.settings import Settings, SettingsError, Topics, load
 
 STRUCTURED = [("content-type", b"application/cloudevents+json")]
 Send: TypeAlias = Callable[[Line], Awaitable[RecordMetadata]]
 
 
 @asynccontextmanager
-async def sending(kafka: str, topics: Topics) -> AsyncIterator[Send]:
+async def sending(settings: Settings, topics: Topics) -> AsyncIterator[Send]:
     """Gives a function that sends one line and says where it came to stand."""
-    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    producer = AIOKafkaProducer(**clients.kafka(settings))
 
     async def send(line: Line) -> RecordMetadata:
         value = json.dumps(line.event, ensure_ascii=False).encode()
@@ -44,16 +45,16 @@ async def sending(kafka: str, topics: Topics) -> AsyncIterator[Send]:
         await producer.stop()
 
 
-async def _send(kafka: str) -> None:
-    async with sending(kafka, Topics()) as send:
+async def _send(settings: Settings) -> None:
+    async with sending(settings, Topics()) as send:
         for line in read(sys.stdin):
             where = await send(line)
             print(f"{line.event['type']} {line.event['id']} → {where.topic}")  # noqa: T201
 
 
-async def _read(kafka: str, topics: list[str]) -> None:
+async def _read(settings: Settings, topics: list[str]) -> None:
     """Shows what the topics hold and what comes, until it is interrupted."""
-    consumer = AIOKafkaConsumer(*topics, bootstrap_servers=kafka, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(*topics, **clients.kafka(settings), auto_offset_reset="earliest")
     try:
         await consumer.start()
         async for record in consumer:
@@ -63,13 +64,21 @@ async def _read(kafka: str, topics: list[str]) -> None:
         await consumer.stop()
 
 
+def _at(address: str) -> Settings:
+    """The settings, with their keys, for the Kafka there."""
+    try:
+        return load()[0].model_copy(update={"kafka_bootstrap_servers": address})
+    except SettingsError as error:
+        sys.exit(str(error))
+
+
 def _main(arguments: list[str]) -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # whoever reads this may have read enough
     match arguments:
         case [address, "send"]:
-            work = _send(address)
+            work = _send(_at(address))
         case [address, "read", *names] if names:
-            work = _read(address, names)
+            work = _read(_at(address), names)
         case _:
             sys.exit(__doc__)
     try:

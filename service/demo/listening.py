@@ -15,8 +15,9 @@ from typing import TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
+from service import clients
 from service.messages.outcomes import OUTCOMES, Outcome, SubscriptionEnded, SubscriptionTimeline
-from service.settings import Topics
+from service.settings import Settings, Topics
 
 DEAD_LETTER = "dead letter"
 CLOCK = "clock"
@@ -111,7 +112,7 @@ class Listener:
 
 
 @asynccontextmanager
-async def listening(kafka: str, topics: Topics) -> AsyncIterator[Listener]:
+async def listening(settings: Settings, topics: Topics) -> AsyncIterator[Listener]:
     """Gives a listener that has heard what the topics held, and hears what comes."""
     heard = Listener()
     consumer = AIOKafkaConsumer(
@@ -121,7 +122,7 @@ async def listening(kafka: str, topics: Topics) -> AsyncIterator[Listener]:
         topics.cancellation_status,
         topics.subscription_timeline,
         topics.cancellation_dead_letter,
-        bootstrap_servers=kafka,
+        **clients.kafka(settings),
         auto_offset_reset="earliest",
     )
     try:

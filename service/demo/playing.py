@@ -22,7 +22,7 @@ from service.demo.listening import DEAD_LETTER, Listener, Place, listening
 from service.demo.morning import BEGINS, Line, customers, morning
 from service.demo.telling import Teller
 from service.messages.outcomes import SubscriptionTimeline
-from service.settings import Topics
+from service.settings import Settings, Topics
 
 DRAWN = ("avis-1044", "avis-1041", "hus-4001")
 """Whose timelines are drawn in the end: one who stays, one who has gone, one who goes in years."""
@@ -36,18 +36,18 @@ class PlayError(Exception):
     """The service does not answer; the message says to what."""
 
 
-async def play(kafka: str, topics: Topics, console: Console) -> None:
+async def play(settings: Settings, topics: Topics, console: Console) -> None:
     """Plays the whole morning.
 
     Args:
-        kafka: bootstrap servers, as host:port, of a Kafka that the service reads.
+        settings: which Kafka the service reads, and the keys to it.
         topics: what its topics are called.
         console: where to show it.
 
     Raises:
         PlayError: the service does not answer.
     """
-    async with listening(kafka, topics) as heard, sending(kafka, topics) as send:
+    async with listening(settings, topics) as heard, sending(settings, topics) as send:
         player = _Player(console, heard, send)
         await player.before()
         await player.morning()

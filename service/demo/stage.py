@@ -54,24 +54,18 @@ async def demo(settings: Settings, names: Topics, console: Console, *, keep: boo
     )
     console.print(f"{says} What each cancellation breaks off is put right, and comes out of Kafka.\n", highlight=False)
     async with _servers(console) as found:
-        settings = settings.model_copy(
-            update={
-                "kafka_bootstrap_servers": found.kafka,
-                "database_url": found.postgres,
-                "http_bind": "127.0.0.1:0",
-                **_PACE,
-            }
-        )
+        update = {"http_bind": "127.0.0.1:0", **_PACE}
+        settings = settings.at(found.kafka, found.postgres).model_copy(update=update)
         await topics.create(settings, names)
         ready, played = asyncio.Event(), asyncio.Event()
 
         async def show() -> None:
             with _step(console, "the service"):
                 await ready.wait()
-            await play(found.kafka, names, console)
+            await play(settings, names, console)
             played.set()
             if keep:
-                await _stay(found, names, console)
+                await _stay(settings, found, names, console)
             else:
                 _farewell(console)
 
@@ -122,7 +116,7 @@ def _step(console: Console, what: str) -> Iterator[None]:
     console.print(Text.assemble(("✓ ", "green"), what, (f"  {time.monotonic() - began:.1f} s", "dim")))
 
 
-async def _stay(found: Servers, names: Topics, console: Console) -> None:
+async def _stay(settings: Settings, found: Servers, names: Topics, console: Console) -> None:
     """Says how to go on by hand, and shows what comes of it until this is cancelled."""
     python = _near(Path(sys.executable))
     line = '{"topic": "cancellation-requested", "key": "hus-4001", "event": ' + _EXAMPLE + "}"
@@ -141,7 +135,7 @@ async def _stay(found: Servers, names: Topics, console: Console) -> None:
         console.print(Text(f"\n{what}:", "dim"))
         console.print(Text(command), soft_wrap=True)
     console.print(Text(f"\nMore to copy from: {_near(FILE)}. What comes of your own events appears here:\n", "dim"))
-    async with listening(found.kafka, names) as heard:
+    async with listening(settings, names) as heard:
         heard.tell = Teller(console, customers(morning())).overhear
         await asyncio.Event().wait()
 

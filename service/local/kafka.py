@@ -70,12 +70,16 @@ class Place:
         controller: its controller's port.
         cluster: the id of the cluster it belongs to; without one, its own.
         properties: lines of its properties, which win over those of a broker on its own.
+        java: options of its Java besides.
+        format: arguments of the storage tool besides, which makes the first users.
     """
 
     broker: int
     controller: int
     cluster: str = ""
     properties: str = ""
+    java: tuple[str, ...] = ()
+    format: tuple[str, ...] = ()
 
 
 async def classpath() -> list[Path]:
@@ -103,14 +107,14 @@ async def start(guards: Guards, home: Path, classpath: list[Path], place: Place 
         LocalError: it cannot run here.
     """
     _prepare(home)
+    own = place or Place(0, 0)
     java = [_java(), *_JAVA]
     share = await classes.sharing(guards, home, java, classpath)
-    kafka = [*java, *share.use, "-cp", ":".join(map(str, classpath))]
-    more = place.properties if place else ""
-    cluster = await _formatted(guards, home, kafka, place.cluster if place else "", more)
+    kafka = [*java, *own.java, *share.use, "-cp", ":".join(map(str, classpath))]
+    cluster = await _formatted(guards, home, kafka, own)
     for _ in range(_ATTEMPTS):
         broker, controller = (place.broker, place.controller) if place else free_ports(2)
-        properties = _SERVER.format(broker=broker, controller=controller, logs="logs") + more
+        properties = _SERVER.format(broker=broker, controller=controller, logs="logs") + own.properties
         (home / "server.properties").write_text(properties)
         broker_command = [*kafka, *share.make, "kafka.Kafka", "server.properties"]
         stop = [] if guards.temporary and not share.make else _STOP  # what is removed needs no goodbye
@@ -143,7 +147,7 @@ async def _answers(address: str, cluster: str) -> bool:
         await admin.close()
 
 
-async def _formatted(guards: Guards, home: Path, kafka: list[str], cluster: str, more: str) -> str:
+async def _formatted(guards: Guards, home: Path, kafka: list[str], place: Place) -> str:
     """Formats the storage unless it is, and gives the cluster's id.
 
     It is formatted beside its place and moved there, so that an interruption leaves nothing that looks finished.
@@ -152,9 +156,9 @@ async def _formatted(guards: Guards, home: Path, kafka: list[str], cluster: str,
     if not logs.exists():
         shutil.rmtree(unfinished, ignore_errors=True)
         properties = home / "format.properties"
-        properties.write_text(_SERVER.format(broker=1, controller=2, logs=unfinished.name) + more)
-        wanted = f"--cluster-id={cluster or new_id()}"
-        tool = [*kafka, "kafka.tools.StorageTool", "format", f"--config={properties.name}", wanted]
+        properties.write_text(_SERVER.format(broker=1, controller=2, logs=unfinished.name) + place.properties)
+        wanted = [f"--config={properties.name}", f"--cluster-id={place.cluster or new_id()}", *place.format]
+        tool = [*kafka, "kafka.tools.StorageTool", "format", *wanted]
         format_ = guards.start(tool, home / "format.log")
         if await format_.end():
             raise format_.failure("failed.")

@@ -31,13 +31,14 @@ _SETTINGS = {
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
-async def start(guards: Guards, home: Path, port: int | None = None) -> str:
+async def start(guards: Guards, home: Path, port: int | None = None, programs: Path | None = None) -> str:
     """Starts Postgres and waits until it answers.
 
     Args:
         guards: what stops it again.
         home: its directory: a new one, or one that an earlier start left.
         port: where it is to be; without one, at any free port.
+        programs: the directory of Postgres' programs; without one, the wheel's, which know no TLS.
 
     Returns:
         The URL of its superuser and first database, password included.
@@ -46,7 +47,7 @@ async def start(guards: Guards, home: Path, port: int | None = None) -> str:
         LocalError: it cannot run here.
     """
     user = _place(home)
-    programs = _programs(home, user)
+    programs = programs or _programs(home, user)
     password = await _initialised(guards, home, programs, user)
     settings = _SETTINGS | (_FAST if guards.temporary else {})
     for _ in range(_ATTEMPTS):

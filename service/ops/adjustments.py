@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import asyncpg
 from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
 from rich.table import Table
 
+from service import clients
 from service.domain.money import decimal
 from service.domain.subscription import Adjustment, Subscription
 from service.settings import Settings
@@ -47,7 +47,7 @@ async def read(
     settings: Settings, tenant: str | None, older_than: timedelta, limit: int, now: datetime
 ) -> list[OpenAdjustment]:
     """The oldest open adjustments of at least that age, of one tenant or of all."""
-    connection = await asyncpg.connect(settings.database_url)
+    connection = await clients.connect(settings)
     try:
         found = await subscriptions.with_open_adjustments(connection, now - older_than, tenant, limit)
     finally:

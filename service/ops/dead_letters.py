@@ -22,7 +22,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from pydantic_core import from_json
 
-from service import lenient
+from service import clients, lenient
 from service.messages.dead_letters import MOVED, Origin, is_cut, origin, original
 from service.messages.envelope import STRUCTURED, Envelope, Headers, UnreadableError, decode
 from service.ops.sending import producing
@@ -223,7 +223,7 @@ async def take_off(settings: Settings, topic: str, mine: Callable[[Letter], bool
                 for letter in letters:
                     if letter.place[2] < last[TopicPartition(*letter.place[:2])]:
                         await _move(connection, producer, letter)
-        admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+        admin = AIOKafkaAdminClient(**clients.kafka(settings))
         await admin.start()
         try:
             await admin.delete_records({tp: RecordsToDelete(before_offset=offset + 1) for tp, offset in last.items()})
@@ -368,7 +368,7 @@ async def _records(
 
 async def _partitions(settings: Settings, topic: str) -> list[TopicPartition]:
     """The partitions of a topic; of one that does not exist, none."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    admin = AIOKafkaAdminClient(**clients.kafka(settings))
     await admin.start()
     try:
         (described,) = await admin.describe_topics([topic])
@@ -388,7 +388,7 @@ def _letter(record: ConsumerRecord[Any, Any]) -> Letter:
 async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
     lenient.install()
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        **clients.kafka(settings),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=_FETCH_BYTES,
@@ -402,7 +402,7 @@ async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
 
 @asynccontextmanager
 async def _connection(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(settings.database_url)
+    connection = await clients.connect(settings)
     try:
         yield connection
     finally:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-import asyncpg
+from pydantic_core import to_json
 
+from service import clients
 from service.domain.policy import Rules
 from service.domain.timeline import timeline
 from service.messages.outcomes import snapshot
@@ -27,7 +28,7 @@ async def export(
         Subscriptions whose state cannot be read, with why; a thousand at most.
     """
     unreadable: list[tuple[Key, str]] = []
-    connection = await asyncpg.connect(settings.database_url)
+    connection = await clients.connect(settings)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             by_tenant: dict[str, Rules] = {}
@@ -40,7 +41,7 @@ async def export(
                 if owner not in by_tenant:  # they come in the order of their tenants
                     by_tenant = {owner: settings.rules((await policies.read(connection, [owner])).get(owner, ()))}
                 told = snapshot(timeline(found.subscription, now, by_tenant[owner]))
-                write(told.model_dump_json().encode() + b"\n")
+                write(to_json(told) + b"\n")
     finally:
         await connection.close()
     return unreadable

@@ -26,6 +26,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
+from service import clients
 from service.batch import CLOCK
 from service.domain.facts import FORGOTTEN
 from service.domain.subscription import Subscription
@@ -35,7 +36,7 @@ from service.messages.envelope import content_digest
 from service.ops.dead_letters import Letter, take_off
 from service.ops.replay import Judge, Replay
 from service.ops.sending import producing
-from service.ops.verify import facts_of, verify_one, waiting_of
+from service.ops.verify import facts_of, verify_these, waiting_of
 from service.outgoing import SNAPSHOT, drawn
 from service.settings import Settings, Topics
 from service.store import erasures, lookup, outbox, policies, subscriptions
@@ -234,7 +235,7 @@ async def rewrite_one(
 
 
 async def _verified(connection: asyncpg.Connection, settings: Settings, topics: Topics, key: Key, what: str) -> None:
-    if findings := await verify_one(connection, settings, topics, key):
+    if findings := (await verify_these(connection, settings, topics, [key])).findings:
         raise LeftError(f"{what}: {findings[0].field}, see `python -m service verify --subscription {key[1]}`")
 
 
@@ -360,7 +361,7 @@ def _tenant(letter: Letter) -> str | None:
 
 @asynccontextmanager
 async def _connection(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(settings.database_url)
+    connection = await clients.connect(settings)
     try:
         yield connection
     finally:

@@ -12,6 +12,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from service import clients
 from service.flow import Flow
 from service.settings import Settings, Topics
 from service.store.subscriptions import Held, Key
@@ -37,7 +38,7 @@ class HeldSubscription:
 
 async def read(settings: Settings, tenant: str | None = None) -> list[HeldSubscription]:
     """The held subscriptions of one tenant or of all, the longest held first."""
-    connection = await asyncpg.connect(settings.database_url)
+    connection = await clients.connect(settings)
     try:
         return await _read(connection, tenant)
     finally:
@@ -48,7 +49,7 @@ async def resume(
     settings: Settings, topics: Topics, tenant: str | None, subscription: str | None
 ) -> list[tuple[HeldSubscription, Held | None]]:
     """Resumes one held subscription, or all, each in a transaction of its own; says why it is held again, if it is."""
-    async with asyncpg.create_pool(settings.database_url, min_size=1, max_size=1) as pool:
+    async with asyncpg.create_pool(**clients.postgres(settings), min_size=1, max_size=1) as pool:
         flow = Flow(pool, settings, topics)
         async with pool.acquire() as connection:
             held = await _read(connection, tenant)
@@ -80,6 +81,19 @@ def document(held: Sequence[HeldSubscription]) -> list[dict[str, object]]:
             "waiting": each.waiting,
         }
         for each in held
+    ]
+
+
+def resumed(done: Sequence[tuple[HeldSubscription, Held | None]]) -> list[dict[str, object]]:
+    """What resuming has come to, for programs; `held_because` null: all that waited is decided."""
+    return [
+        {
+            "tenant_id": each.key[0],
+            "subscription_id": each.key[1],
+            "waited": each.waiting,
+            "held_because": None if again is None else again.because,
+        }
+        for each, again in done
     ]
 
 

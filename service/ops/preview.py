@@ -8,12 +8,12 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import asyncpg
 from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from service import clients
 from service.domain.facts import Activated, EndWish
 from service.domain.money import decimal
 from service.domain.periods import Period
@@ -37,7 +37,7 @@ class Previewed:
 
 async def read(settings: Settings, key: Key, day: date | None, now: datetime) -> Previewed | None:
     """Previews every end mode of a subscription, and an end on `day`; None when there is no such subscription."""
-    connection = await asyncpg.connect(settings.database_url)
+    connection = await clients.connect(settings)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             found = await subscriptions.read(connection, key)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
-import asyncpg
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from service import clients
 from service.ops.verify import Finding, Scope, count, verify
 from service.settings import Settings, Topics
 
@@ -23,7 +23,7 @@ _KEPT = 1000
 
 async def report(settings: Settings, topics: Topics, scope: Scope, output: Console, *, as_json: bool) -> int:
     """Verifies what is in scope and tells; returns how many things differ."""
-    connection = await asyncpg.connect(settings.database_url)
+    connection = await clients.connect(settings)
     try:
         total = await count(connection, scope)
         subscriptions, found, kept = 0, 0, list[Finding]()

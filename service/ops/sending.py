@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
+from service import clients
 from service.messages.envelope import LARGEST_VALUE, Envelope, Headers, decode
 from service.schemas.asyncapi import topic_of
 from service.settings import Settings, Topics
 
-_JSON = "application/json"
+SUPPORT = "/support"
+"""The source of what is asked for by hand."""
+_JSON, _STRUCTURED = "application/json", "application/cloudevents+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,15 @@ class Event:
             UnreadableError: nothing; the message says why.
         """
         return decode(self)
+
+    @property
+    def structured(self) -> Event:
+        """An event in binary mode as one in structured mode: attributes and data in one value."""
+        said = {name: (value or b"").decode() for name, value in self.headers}
+        attributes = {name.removeprefix("ce_"): text for name, text in said.items() if name.startswith("ce_")}
+        whole = {**attributes, "datacontenttype": said["content-type"], "data": json.loads(self.value)}
+        value = json.dumps(whole, ensure_ascii=False).encode()
+        return replace(self, value=value, headers=[("content-type", _STRUCTURED.encode())])
 
     @property
     def document(self) -> dict[str, Any]:
@@ -92,7 +104,7 @@ async def producing(settings: Settings, largest: int = LARGEST_VALUE + 100_000) 
         KafkaError: there is no Kafka.
     """
     producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        **clients.kafka(settings),
         enable_idempotence=True,
         max_request_size=largest,
         max_batch_size=262_144,
@@ -112,11 +124,14 @@ async def cluster(settings: Settings, wanted: Iterable[str]) -> str:
         SendingError: it lacks one of them.
         KafkaError: there is no Kafka.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    admin = AIOKafkaAdminClient(**clients.kafka(settings))
     await admin.start()
     try:
         if missing := set(wanted) - set(await admin.list_topics()):
-            raise SendingError(f"Kafka has no topic {min(missing)}: `python -m service topics` creates it.")
+            topic = min(missing)
+            raise SendingError(
+                f"Kafka has no topic {topic}, or hides it from this user: `python -m service topics` creates it."
+            )
         return str((await admin.describe_cluster())["cluster_id"])
     finally:
         await admin.close()
