@@ -1,4 +1,7 @@
-"""Real servers for every test that needs one: started once, a database cloned from a template for each."""
+"""Real servers for every test that needs one: started once, a database cloned from a template for each.
+
+They are the embedded ones; with `--containers` they are containers.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,11 @@ from service.local import Servers, servers
 from service.settings import Settings, Topics
 from service.store.migrate import migrate
 from service.store.roles import Roles, create, grant
+from tests.containers import containers
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--containers", action="store_true", help="Kafka and Postgres in containers")
 
 
 @dataclass(frozen=True)
@@ -38,9 +46,9 @@ class Running:
 
 
 @pytest.fixture(scope="session")
-async def embedded() -> AsyncIterator[Servers]:
+async def embedded(request: pytest.FixtureRequest) -> AsyncIterator[Servers]:
     """Kafka and Postgres for the session."""
-    async with servers() as found:
+    async with containers() if request.config.getoption("--containers") else servers() as found:
         yield found
 
 

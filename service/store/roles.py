@@ -17,12 +17,14 @@ Privilege: TypeAlias = Literal["select", "insert", "update", "delete"]
 Grants: TypeAlias = Mapping[str, tuple[Privilege, ...]]
 
 SERVICE: Grants = {
+    "books": ("select", "update"),
     "consumer_offset": ("select", "insert", "update"),
     "dead_letter_fate": ("select", "insert", "delete"),
     "fact": ("select", "insert"),
     "housekeeping": ("select", "update"),
     "inbox": ("select", "insert", "delete"),
     "inbox_before": ("select", "insert", "delete"),
+    "out_of_balance": ("select", "insert", "update", "delete"),
     "outbox": ("select", "insert", "delete"),
     "parked": ("select", "insert", "delete"),
     "policy": ("select", "insert"),

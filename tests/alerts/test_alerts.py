@@ -220,6 +220,13 @@ def test_each_alert_fires_when_it_should_and_no_other_with_it(
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.skipif(PROMTOOL is None, reason="there is no promtool on the PATH, and make alerts has built none")
+def test_prometheus_takes_what_compose_gives_it() -> None:
+    command = ["check", "config", "--syntax-only", "deploy/prometheus/prometheus.yml"]  # its token is in the container
+    done = subprocess.run([str(PROMTOOL), *command], capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def _calm(sample: Sample) -> bool:
     """What stands still while the service has nothing to do; when loops last worked does not."""
     return sample.name.startswith("cancellation_") and not sample.name.startswith("cancellation_loop")
