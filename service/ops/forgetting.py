@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -111,7 +111,7 @@ async def find(settings: Settings, topics: Topics, customer: Customer, clock: Cl
             known = await lookup.one(connection, key)
             if known is not None and known.held is not None:
                 found.left[key] = _held(known.held.because)
-    mine = _about(customer, found.subscriptions)
+    mine = about(customer, found.subscriptions)
     found.dead_letters = await take_off(settings, topics.cancellation_dead_letter, mine, dry_run=True)
     found.expires = await kept_for(settings, _logs(topics), clock())
     return found
@@ -136,7 +136,7 @@ async def forget(
         found = Forgotten(act.pseudonym)
         await _rewrite(connection, settings, topics, customer, act, found, shown, clock)
         await _published(connection, settings, shown)
-        mine = _about(customer, found.subscriptions)
+        mine = about(customer, found.subscriptions)
         found.dead_letters = await take_off(settings, topics.cancellation_dead_letter, mine, dry_run=False)
         shown(f"{len(found.dead_letters)} dead letters taken off their topic")
         found.expires = await kept_for(settings, _logs(topics), clock())
@@ -308,22 +308,52 @@ def _pattern(names: Sequence[str]) -> re.Pattern[bytes]:
     return re.compile(rb"(?<![\w-])(?:" + b"|".join(map(re.escape, sorted(written))) + rb")(?![\w-])")
 
 
-def _about(customer: Customer, keys: Sequence[Key]) -> Callable[[Letter], bool]:
-    """Whether a dead letter is about the customer: it names them, one of their subscriptions, or what is given also."""
-    pattern = _pattern([customer.customer, *(name for _, name in keys), *customer.also])
+def about(customer: Customer, keys: Sequence[Key]) -> Callable[[Letter], bool]:
+    """Whether a dead letter is about the customer: it names them, one of their subscriptions, or what is given also.
 
-    def about(letter: Letter) -> bool:
-        parts = [letter.key, letter.value, *(value for _, value in letter.headers)]
-        return _tenant(letter) in {None, customer.tenant} and any(pattern.search(part) for part in parts if part)
+    An id is the whole of a key, a header or a text in JSON; in what is no JSON it is a word, as further words are ever.
+    """
+    ids = {customer.customer, *(name for _, name in keys)}
+    words = _pattern(customer.also) if customer.also else None
+    anywhere = _pattern([*ids, *customer.also])
 
-    return about
+    def is_about(letter: Letter) -> bool:
+        if _tenant(letter) not in {None, customer.tenant}:
+            return False
+        original = letter.original
+        parts = [part for part in (original.key, *(value for _, value in original.headers)) if part]
+        try:
+            said = set(_texts(json.loads(original.value or b"")))
+        except (ValueError, RecursionError):
+            said = set()
+            if anywhere.search(original.value or b""):
+                return True
+        said |= {part.decode(errors="replace") for part in parts}
+        said |= {text.partition(":")[2] for text in said if text.startswith(f"{customer.tenant}:")}
+        return not ids.isdisjoint(said) or (
+            words is not None and any(words.search(text.encode(errors="replace")) for text in said)
+        )
+
+    return is_about
+
+
+def _texts(said: object) -> Iterator[str]:
+    """Every text in a document."""
+    if isinstance(said, str):
+        yield said
+    elif isinstance(said, Mapping):
+        for value in said.values():
+            yield from _texts(value)
+    elif isinstance(said, list):
+        for value in said:
+            yield from _texts(value)
 
 
 def _tenant(letter: Letter) -> str | None:
     """The tenant that a letter names; None where it cannot be read."""
     try:
         said = json.loads(letter.value or b"")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     data = said.get("data", said) if isinstance(said, Mapping) else None
     return str(data.get("tenant_id", "default")) if isinstance(data, Mapping) else None

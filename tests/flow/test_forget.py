@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
 import pytest
 
-from service.ops.forgetting import LeftError, rewrite_one
+from service.messages.dead_letters import origin
+from service.ops.dead_letters import Letter
+from service.ops.forgetting import Customer, LeftError, about, rewrite_one
 from service.ops.verify import Scope, verify
 from service.settings import Settings, Topics
 from service.store.erasures import Erasure
@@ -91,3 +94,34 @@ async def left(world: World, why: str) -> None:
     with pytest.raises(LeftError, match=why):
         await forget(world)
     assert await world.pool.fetch("select * from fact order by position") == rows
+
+
+def letter(value: str, *, key: str | None = None, subject: str | None = None) -> Letter:
+    headers = [("dlq_topic", b"t"), ("dlq_offset", b"42")]
+    headers += [] if subject is None else [("ce_subject", subject.encode())]
+    encoded = None if key is None else key.encode()
+    return Letter(
+        ("dead", 0, 42), datetime(2026, 11, 12, tzinfo=UTC), encoded, value.encode(), headers, origin(headers)
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "hers"),
+    [
+        (letter('{"customer_id": "42"}'), True),
+        (letter('{"subscription_id": "s", "x": "y"}'), True),
+        (letter('{"data": {"subscription_id": "s", "tenant_id": "default"}}'), True),
+        (letter("[]", key="s"), True),
+        (letter("[]", key="default:s"), True),
+        (letter("[]", subject="s"), True),
+        (letter('{"customer_id": "42", broken'), True),
+        (letter('{"comment": "Anna S\\u00f8rensen rang"}'), True),
+        (letter("Anna Sørensen rang"), True),
+        (letter('{"customer_id": "42", "tenant_id": "other"}'), False),
+        (letter('{"amount": 42, "customer_id": "142", "comment": "s-42, 42 times"}'), False),
+        (letter('{"customer_id": "142", broken'), False),
+        (letter("Annabel Sørensen rang"), False),
+    ],
+)
+def test_a_dead_letter_is_the_customers_if_it_names_them_and_no_other_customer(found: Letter, *, hers: bool) -> None:
+    assert about(Customer("default", "42", ("Anna Sørensen",)), [("default", "s")])(found) == hers
