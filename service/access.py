@@ -87,6 +87,14 @@ def principals(settings: Settings, topics: Topics) -> tuple[Principal, ...]:
             _topics(inputs, ("Write",), "the events of the file"),
         ),
         Principal(
+            "cancellation-scaler",
+            "KEDA, which starts more workers while there is lag",
+            (
+                *_topics(inputs, ("Describe",), "how far each partition goes"),
+                Grant("group", settings.consumer_group, ("Describe",), "how far the workers are"),
+            ),
+        ),
+        Principal(
             "cancellation-topics",
             "`topics`, where no operator of the cluster creates them",
             _topics(every, ("Create", "Describe"), "those that are missing"),

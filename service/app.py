@@ -7,6 +7,7 @@ import gc
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
 
 import asyncpg
 import structlog
@@ -18,12 +19,15 @@ from service.consumer import broker_for, lags, start
 from service.flow import Flow, Relay, utc_now
 from service.health import Health
 from service.http import serve
+from service.ops.books import Books
 from service.ops.watching import Watch
 from service.refusals import described
 from service.retry import patiently, pause
 from service.settings import Settings, Topics
+from service.store import roles
 from service.store.migrate import migrate
 from service.tracing import UNTRACED, Tracing, from_environment
+from service.web.door import Door
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +36,9 @@ _DRAIN_SECONDS = 20
 
 _ROUND_SECONDS = 240
 """A round of the relay waits for an absent broker so long; then connection and producer are made anew."""
+
+_BATCH_BYTES = 262_144
+"""How much goes to a partition at once: well below the megabyte that a broker takes unless it is told otherwise."""
 
 _CLOSE_SECONDS = 5
 _EXPECTED = (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
@@ -50,7 +57,12 @@ _RELAY_SESSION = {**_SESSION, "idle_session_timeout": f"{_ROUND_SECONDS + 60}s"}
 
 
 async def run(settings: Settings, topics: Topics, ready: Callable[[str], None]) -> None:
-    """Runs the service until SIGINT or SIGTERM; `ready` is told the HTTP address once it consumes."""
+    """Runs the service until SIGINT or SIGTERM; `ready` is told the HTTP address once it consumes.
+
+    Raises:
+        SettingsError: everybody could read the pages, or who may is not said rightly.
+    """
+    door = Door.of(settings)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -60,7 +72,7 @@ async def run(settings: Settings, topics: Topics, ready: Callable[[str], None]) 
         started.set()
         ready(address)
 
-    running = asyncio.create_task(_run(settings, topics, stop, began))
+    running = asyncio.create_task(_run(settings, topics, door, stop, began))
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -73,13 +85,18 @@ async def run(settings: Settings, topics: Topics, ready: Callable[[str], None]) 
         await running
 
 
-async def _run(settings: Settings, topics: Topics, stop: asyncio.Event, ready: Callable[[str], None]) -> None:
+async def _run(
+    settings: Settings, topics: Topics, door: Door, stop: asyncio.Event, ready: Callable[[str], None]
+) -> None:
     async with AsyncExitStack() as stack:
         tracing = await stack.enter_async_context(_tracing())
-        pool = await stack.enter_async_context(_pool(settings))
+        pool = reading = await stack.enter_async_context(_pool(settings))
+        if settings.database_reader_url is not None:
+            reading = await stack.enter_async_context(_pool(settings, _reading))
         health, watch = Health(), Watch(pool, settings, utc_now)
-        address = await stack.enter_async_context(serve(settings, topics, pool, health, watch=watch))
-        await patiently("migrations", lambda: _migrate(pool))
+        served = serve(settings, topics, pool, health, watch=watch, reading=reading, door=door)
+        address = await stack.enter_async_context(served)
+        await patiently("migrations", lambda: _migrate(pool, settings))
         flow, decided, drained = Flow(pool, settings, topics, tracing=tracing), asyncio.Event(), asyncio.Event()
         broker = broker_for(flow, decided, health)
         await patiently("kafka", lambda: start(broker, health))
@@ -110,17 +127,35 @@ async def _tracing() -> AsyncIterator[Tracing]:
                     await asyncio.to_thread(provider.shutdown)
 
 
-async def _migrate(pool: asyncpg.Pool) -> None:
+async def _migrate(pool: asyncpg.Pool, settings: Settings) -> None:
     async with pool.acquire() as connection:
-        for name in await migrate(connection):
+        applied = await migrate(connection)
+        for name in applied:
             log.info("migrated", name=name)
+        if applied:
+            await roles.grant(connection, roles.Roles(*settings.database_roles))
+        await roles.check_service(connection)
 
 
 def _connections(settings: Settings) -> asyncpg.Pool:
+    return _pool_of(settings, **clients.postgres(settings), min_size=1, max_size=settings.database_connections)
+
+
+def _reading(settings: Settings) -> asyncpg.Pool:
+    """For pages, by a user of their own; it connects when somebody asks, and what is away then is said there."""
+    file = settings.database_reader_password_file
+    return _pool_of(
+        settings,
+        dsn=settings.database_reader_url,
+        password=None if file is None else lambda: file.read_text("utf-8").rstrip("\r\n"),
+        min_size=0,
+        max_size=1,
+    )
+
+
+def _pool_of(settings: Settings, **given: Any) -> asyncpg.Pool:  # noqa: ANN401  as asyncpg has them
     return asyncpg.create_pool(
-        **clients.postgres(settings),
-        min_size=1,
-        max_size=settings.database_connections,
+        **given,
         timeout=settings.database_timeout.total_seconds(),
         command_timeout=settings.database_timeout.total_seconds(),
         server_settings=_SESSION,
@@ -128,8 +163,10 @@ def _connections(settings: Settings) -> asyncpg.Pool:
 
 
 @asynccontextmanager
-async def _pool(settings: Settings) -> AsyncIterator[asyncpg.Pool]:
-    pool = await patiently("postgres", lambda: _connections(settings))
+async def _pool(
+    settings: Settings, connect: Callable[[Settings], asyncpg.Pool] = _connections
+) -> AsyncIterator[asyncpg.Pool]:
+    pool = await patiently("postgres", lambda: connect(settings))
     try:
         yield pool
     finally:
@@ -141,6 +178,7 @@ async def _pool(settings: Settings) -> AsyncIterator[asyncpg.Pool]:
 
 
 async def _clock_loop(flow: Flow, decided: asyncio.Event, stop: asyncio.Event, health: Health) -> None:
+    books = Books(flow.pool, flow.settings, flow.topics, flow.clock)
     while not stop.is_set():
         ended = await patiently("clock", flow.end_due, lambda: health.turn("clock"))
         metrics.succeeded("clock")
@@ -148,6 +186,7 @@ async def _clock_loop(flow: Flow, decided: asyncio.Event, stop: asyncio.Event, h
             decided.set()
         else:
             await patiently("housekeeping", flow.housekeep)
+            await books.turn()
             await pause(stop, flow.settings.clock_interval.total_seconds())
 
 
@@ -192,6 +231,7 @@ async def _relay(settings: Settings, tracing: Tracing = UNTRACED) -> AsyncIterat
             **clients.kafka(settings),
             enable_idempotence=True,
             max_request_size=settings.largest_record,
+            max_batch_size=_BATCH_BYTES,
             linger_ms=1,
         )
         try:

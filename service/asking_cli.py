@@ -13,11 +13,8 @@ from rich.console import Console
 from service.flow import utc_now
 from service.messages.envelope import UnreadableError
 from service.ops import preview as previewing
-from service.ops.sending import Named, event, send
-from service.terminal import finish, paragraphs, settings_or_stop, stop
-
-SOURCE = "/support"
-"""Of what is asked for by hand."""
+from service.ops.sending import SUPPORT, Named, event, send
+from service.terminal import ASK, finish, misused, paragraphs, settings_or_stop, stop
 
 _ENDS = "How it is to end: exactly one"
 _CODES = """
@@ -81,9 +78,8 @@ AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the event
 
 def add_to(cli: typer.Typer) -> None:
     """Adds the three commands."""
-    cli.command(epilog=paragraphs(_CODES))(cancel)
-    cli.command(epilog=paragraphs(_CODES))(move)
-    cli.command(epilog=paragraphs(_CODES))(revoke)
+    for command in (cancel, move, revoke):
+        cli.command(epilog=paragraphs(_CODES), rich_help_panel=ASK)(command)
 
 
 def cancel(  # noqa: PLR0913  each is an option of the command
@@ -209,7 +205,7 @@ def _end(modes: dict[str, bool], dated: dict[str, str | None]) -> dict[str, str]
     chosen = [{"mode": mode} for mode, given in modes.items() if given]
     chosen += [{"mode": "on-date", name: text} for name, text in dated.items() if text is not None]
     if len(chosen) != 1:
-        stop(
+        misused(
             "Say how it is to end, by exactly one of --immediately, --end-of-period, --end-of-invoiced, --end-of-term, "
             "--earliest, --on, --last-day and --at."
         )
@@ -218,9 +214,9 @@ def _end(modes: dict[str, bool], dated: dict[str, str | None]) -> dict[str, str]
 
 def _said(because: str | None, comment: str | None, by: str | None, override: str | None) -> dict[str, Any]:
     if comment is not None and because is None:
-        stop("A --comment goes with the code that --because gives.")
+        misused("A --comment goes with the code that --because gives.")
     if override is not None and by is None:
-        stop("Who sets the terms aside? --override-because needs --by.")
+        misused("Who sets the terms aside? --override-because needs --by.")
     return {
         "reason": None if because is None else _given({"code": because, "comment": comment}),
         "requested_by": by,
@@ -245,12 +241,12 @@ def _show(key: tuple[str, str]) -> None:
 def _ask(kind: str, data: dict[str, Any], event_id: str | None, asked_at: datetime | None, *, as_json: bool) -> None:
     settings, topics = settings_or_stop()
     now = utc_now()
-    named = Named(SOURCE, str(uuid4()) if event_id is None else event_id, kind, asked_at or now)
+    named = Named(SUPPORT, str(uuid4()) if event_id is None else event_id, kind, asked_at or now)
     asked = event(topics, named, _given(data), now)
     try:
         asked.read()
     except UnreadableError as error:
-        stop(f"That cannot be asked for, and nothing was sent: {error}.")
+        misused(f"That cannot be asked for, and nothing was sent: {error}.")
     finish(send(settings, asked))
     if as_json:
         typer.echo(json.dumps(asked.document, indent=2, ensure_ascii=False))

@@ -32,7 +32,7 @@ from service.ops.dead_letters import (
     replay,
 )
 from service.settings import Settings, Topics
-from service.terminal import finish, settings_or_stop, stop
+from service.terminal import finish, misused, settings_or_stop, stop
 
 dead_letters = typer.Typer(
     help="What could not be read or taken in: find it, look at it, send it again, or put it away.",
@@ -102,6 +102,7 @@ def replay_letters(  # noqa: PLR0913  each is an option of the command
     event_id: Annotated[str | None, typer.Option("--id", help="With another event id.")] = None,
     edit: Annotated[bool, typer.Option("--edit", help="With its data as you leave it in $EDITOR.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Every letter that waits.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Send letters again as the records they were; one that was replayed or discarded before is left alone."""
     settings, topics = settings_or_stop()
@@ -109,7 +110,9 @@ def replay_letters(  # noqa: PLR0913  each is an option of the command
         letters: AsyncIterator[Sequence[Letter]] = only(_changed(settings, names, data, event_id, edit=edit))
     else:
         letters = _chosen(settings, topics, on, names, Wanted(reason, topic, _utc(since)), everything=everything)
-    _tell(finish(replay(settings, topics.inputs, letters, to=to)), "on their way to where they came from")
+    _tell(
+        finish(replay(settings, topics.inputs, letters, to=to)), "on their way to where they came from", as_json=as_json
+    )
 
 
 @dead_letters.command("discard")
@@ -122,11 +125,12 @@ def discard_letters(  # noqa: PLR0913  each is an option of the command
     since: Since = None,
     on: On = None,
     everything: Annotated[bool, typer.Option("--all", help="Every letter that waits.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Put letters away: they are no longer listed, and never replayed. They stay on their topic for its retention."""
     settings, topics = settings_or_stop()
     letters = _chosen(settings, topics, on, names, Wanted(reason, topic, _utc(since)), everything=everything)
-    _tell(finish(discard(settings, letters, because)), "discarded")
+    _tell(finish(discard(settings, letters, because)), "discarded", as_json=as_json)
 
 
 def _chosen(
@@ -134,7 +138,7 @@ def _chosen(
 ) -> AsyncIterator[Sequence[Letter]]:
     """The letters that a command means: those named, or those that a filter finds."""
     if bool(names) == (everything or wanted != Wanted()):
-        stop("Name letters, or say which with --reason, --topic and --since, or say --all.")
+        misused("Name letters, or say which with --reason, --topic and --since, or say --all.")
     return named(settings, names) if names else meant(settings, on or topics.cancellation_dead_letter, wanted)
 
 
@@ -142,7 +146,7 @@ def _changed(
     settings: Settings, names: list[str] | None, data: Path | None, event_id: str | None, *, edit: bool
 ) -> Letter:
     if names is None or len(names) != 1:
-        stop("Name the one letter to be changed.")
+        misused("Name the one letter to be changed.")
 
     letter: Letter = finish(one(settings, names[0]))
     try:
@@ -165,11 +169,15 @@ def _edited(text: str) -> str:
         return file.read_text("utf-8")
 
 
-def _tell(done: Done, what: str) -> None:
-    before = f", {done.before} replayed or discarded before" if done.before else ""
-    typer.echo(f"{done.done} {what}{before}")
-    for name, why in done.refused:
-        typer.echo(f"{name} {why}", err=True)
+def _tell(done: Done, what: str, *, as_json: bool) -> None:
+    if as_json:
+        refused = [{"name": name, "because": why} for name, why in done.refused]
+        typer.echo(json.dumps({"done": done.done, "before": done.before, "refused": refused}, indent=2))
+    else:
+        before = f", {done.before} replayed or discarded before" if done.before else ""
+        typer.echo(f"{done.done} {what}{before}")
+        for name, why in done.refused:
+            typer.echo(f"{name} {why}", err=True)
     if done.refused:
         raise typer.Exit(1)
 

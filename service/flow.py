@@ -21,11 +21,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from time import monotonic
 
 import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from service import metrics
 from service.arrivals import Arrival
@@ -43,6 +46,9 @@ _LONGEST_TURN = 0.1
 """Seconds of deciding: in one transaction, and before the event loop has its turn."""
 
 _HOUR = timedelta(hours=1)
+
+_partition = lru_cache(maxsize=8192)(DefaultPartitioner())
+"""The partition of a key, as every client of Kafka reckons it; what has no key may go to any."""
 
 Clock = Callable[[], datetime]
 
@@ -220,17 +226,18 @@ class Relay:
     async def once(self) -> int:
         """Publishes the oldest records of the shards it holds; returns how many.
 
-        They are sent, all acknowledged, then deleted. What fails in between is sent again, with the same ids. A record
-        goes out only once those before it with its key and topic are acknowledged: a producer that gives a batch up
-        still sends what has been queued behind it.
+        They are sent, all acknowledged, then deleted. What fails in between is sent again, with the same ids. A batch
+        goes out only once the one before it of its partition is acknowledged: a producer that gives a batch up still
+        sends what has been queued behind it.
         """
         wanted = [shard for shard in range(self._settings.relay_shards) if shard not in self._held]
         self._held.update(await outbox.hold(self._connection, wanted) if wanted else ())
         began = monotonic()
         records = await outbox.pending(self._connection, sorted(self._held), self._settings.relay_max_records)
-        for wave in _waves(record for _, record in records):
+        for wave in await self._waves(record for _, record in records):
             acknowledgements = [
-                await self._producer.send(r.topic, key=r.key, value=r.value, headers=list(r.headers)) for r in wave
+                await self._producer.send_batch(batch, topic, partition=partition)
+                for (topic, partition), batch in wave.items()
             ]
             for acknowledgement in acknowledgements:
                 await acknowledgement
@@ -242,15 +249,21 @@ class Relay:
         self._tracing.published([record for _, record in records], began)
         return len(records)
 
-
-def _waves(records: Iterable[Outgoing]) -> list[list[Outgoing]]:
-    """The records in order, as few waves as leave each key of a topic at most once in each."""
-    waves: list[list[Outgoing]] = []
-    sent: Counter[tuple[str, bytes | None]] = Counter()
-    for record in records:
-        place = (record.topic, record.key)
-        if sent[place] == len(waves):
-            waves.append([])
-        waves[sent[place]].append(record)
-        sent[place] += 1
-    return waves
+    async def _waves(self, records: Iterable[Outgoing]) -> list[dict[tuple[str, int], BatchBuilder]]:
+        """The records in order, as batches of partitions; those of one partition follow each other in the waves."""
+        partitions: dict[str, tuple[int, ...]] = {}
+        filling: dict[tuple[str, int], tuple[int, BatchBuilder]] = {}
+        waves: list[dict[tuple[str, int], BatchBuilder]] = []
+        for record in records:
+            if (of_topic := partitions.get(record.topic)) is None:
+                of_topic = partitions[record.topic] = tuple(sorted(await self._producer.partitions_for(record.topic)))
+            place = record.topic, _partition(record.key, of_topic, of_topic)
+            number, batch = filling.get(place, (-1, None))
+            said = {"key": record.key, "value": record.value, "headers": list(record.headers)}
+            if batch is None or batch.append(timestamp=None, **said) is None:
+                number, batch = filling[place] = number + 1, self._producer.create_batch()
+                batch.append(timestamp=None, **said)
+                if number == len(waves):
+                    waves.append({})
+                waves[number][place] = batch
+        return waves

@@ -13,6 +13,7 @@ import structlog
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
+from starlette.authentication import requires
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -23,28 +24,38 @@ from service.metrics import REGISTRY
 from service.ops.watching import Watch
 from service.refusals import described
 from service.settings import Settings, Topics
+from service.web.door import Door, Guard
+from service.web.security import SecurityHeaders
 from service.web.site import site
 
 log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
-async def serve(
+async def serve(  # noqa: PLR0913  each is a part that the composition root has made
     settings: Settings,
     topics: Topics,
     pool: asyncpg.Pool,
     health: Health,
     clock: Callable[[], datetime] = utc_now,
+    *,
     watch: Watch | None = None,
+    reading: asyncpg.Pool | None = None,
+    door: Door | None = None,
 ) -> AsyncIterator[str]:
-    """Serves while the context lasts; gives the address, also where port 0 let the system pick one."""
-    host, _, port = settings.http_bind.rpartition(":")
-    listening = socket.create_server((host, int(port)))
+    """Serves while the context lasts; gives the address, also where port 0 let the system pick one.
+
+    Pages read over `reading`, else over the pool that all else goes over. The probes are open to whoever reaches them;
+    the rest is behind the door.
+    """
+    listening = socket.create_server(settings.http_address)
     bound = listening.getsockname()
     looking = watch or Watch(pool, settings, clock)
-    pages = Mount("/", site(pool, settings, topics, clock, looking))
-    app = Starlette(routes=[*_probes(pool, health), _metrics(looking), pages])
-    server = _Server(uvicorn.Config(app, log_config=None, lifespan="off", access_log=False, server_header=False))
+    pages = Mount("/", site(reading or pool, settings, topics, clock, looking))
+    inside = Starlette(routes=[_metrics(looking), pages])
+    app = Starlette(routes=[*_probes(pool, health), Mount("/", Guard(inside, door or Door.of(settings)))])
+    headed = SecurityHeaders(app)  # around all of it, what fails or is refused included
+    server = _Server(uvicorn.Config(headed, log_config=None, lifespan="off", access_log=False, server_header=False))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         yield f"http://{bound[0]}:{bound[1]}"
@@ -63,7 +74,8 @@ class _Server(uvicorn.Server):
 
 
 def _metrics(watch: Watch) -> Route:
-    async def metrics(_: Request) -> Response:
+    @requires("operator")
+    async def metrics(request: Request) -> Response:  # noqa: ARG001  whose caller is looked at
         await watch.look()
         return Response(generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
 

@@ -22,7 +22,7 @@ from service.ops import exporting
 from service.ops.carrying import Carried, Checked, Checkpoint, Import, stamp
 from service.ops.rows import AGREEMENT, LINE, NEEDED, TERMS, Form, Reading, Row, RowsError, form_of
 from service.settings import Settings
-from service.terminal import finish, paragraphs, settings_or_stop, stop
+from service.terminal import ASK, LOOK, finish, paragraphs, settings_or_stop, stop
 
 _SHOWN = 20
 """Refused rows that are told on the terminal."""
@@ -46,8 +46,8 @@ when the command is wrong.
 
 def add_to(cli: typer.Typer) -> None:
     """Adds the two commands."""
-    cli.command("import", help=paragraphs(_HELP), epilog=paragraphs(_CODES))(import_file)
-    cli.command("export")(export_timelines)
+    cli.command("import", help=paragraphs(_HELP), epilog=paragraphs(_CODES), rich_help_panel=ASK)(import_file)
+    cli.command("export", rich_help_panel=LOOK)(export_timelines)
 
 
 def import_file(  # noqa: PLR0913  each is an option of the command

@@ -37,7 +37,9 @@ REASONS = (
 )
 """Why a record becomes a dead letter."""
 
-WAITS = ("postgres", "migrations", "kafka", "assignment", "process", "outbox", "clock", "housekeeping", "relay")
+WAITS = (
+    *("postgres", "migrations", "kafka", "assignment", "process", "outbox", "clock", "housekeeping", "relay", "books"),
+)
 """What is tried again for as long as it fails."""
 
 LOOPS = ("consumer", "clock", "relay")
@@ -85,6 +87,7 @@ PUBLISH_SECONDS = _histogram("relay_publish_duration_seconds", "One round of the
 RETRIES = _counter("retries", "Attempts that failed and are tried again.", "what")
 REBALANCES = _counter("rebalances", "Assignments of partitions to this worker.")
 OUTBOX_FULL = _counter("outbox_full", "Times that consuming has waited because the outbox was full.")
+BOOKS_VERIFIED = _counter("books_verified_subscriptions", "Subscriptions that this worker has verified.")
 LAST_SUCCESS = _gauge(
     "loop_last_success_timestamp_seconds", "When a loop last did its work, in seconds since 1970.", "loop"
 )
@@ -108,10 +111,16 @@ OPEN = _gauge(
 OPEN_AGE = _gauge("open_adjustment_oldest_age_seconds", "Age of the oldest adjustment that is not carried out; else 0.")
 DUE = _gauge("due_subscriptions", "Subscriptions for which the clock is late, up to the count limit.")
 DUE_AGE = _gauge("due_oldest_age_seconds", "How late the clock is for the first of them; 0 where there is none.")
-DUE_NEXT_DAY = _gauge(
-    "due_next_day_subscriptions",
-    "Subscriptions that end, or whose last period begins, in the next 24 hours, up to the count limit.",
+ENDING_NEXT_DAY = _gauge(
+    "ending_next_day_subscriptions", "Subscriptions whose end lies in the next 24 hours, up to the count limit."
 )
+OUT_OF_BALANCE = _gauge(
+    "books_out_of_balance_subscriptions",
+    "Subscriptions found to be stored or published otherwise than their facts say, up to the count limit.",
+)
+BOOKS_ROUND = _gauge("books_round_subscriptions", "Subscriptions verified in the round under way.")
+BOOKS_ROUND_AGE = _gauge("books_round_age_seconds", "How long ago that round began, when the one before had ended.")
+BOOKS_LAST_ROUND = _gauge("books_last_round_subscriptions", "Subscriptions verified in the last whole round; else 0.")
 
 # So that a first one counts as an increase, everything stands at nought from the start.
 for _code in get_args(RefusalCode):

@@ -12,6 +12,8 @@ from datetime import datetime
 from hashlib import blake2b
 from uuid import NAMESPACE_URL, uuid5
 
+from pydantic_core import to_json
+
 from service.domain.decide import Decision
 from service.domain.outcomes import Outcome
 from service.domain.policy import Rules
@@ -19,8 +21,7 @@ from service.domain.settlement import Settlement
 from service.domain.subscription import Subscription
 from service.domain.timeline import timeline
 from service.messages.envelope import headers
-from service.messages.outcomes import OUTCOMES, message, rejection, snapshot
-from service.messages.outcomes import Outcome as Message
+from service.messages.outcomes import OUTCOMES, Written, message, rejection, snapshot
 from service.settings import Topics
 from service.store.records import Outgoing
 from service.store.subscriptions import Key
@@ -98,7 +99,7 @@ def _event_id(origin: Origin, name: str, index: int) -> str:
     return str(uuid5(NAMESPACE_URL, f"{origin.name}\n{name}\n{index}"))
 
 
-def _record(topics: Topics, origin: Origin, key: Key, place: tuple[str, int, datetime], written: Message) -> Outgoing:
+def _record(topics: Topics, origin: Origin, key: Key, place: tuple[str, int, datetime], written: Written) -> Outgoing:
     name, index, time = place
     attributes = headers(
         event_id=_event_id(origin, name, index),
@@ -108,7 +109,7 @@ def _record(topics: Topics, origin: Origin, key: Key, place: tuple[str, int, dat
         caused_by=origin.event_id,
         trace=origin.trace,
     )
-    value = written.model_dump_json().encode()
+    value = to_json(written)
     return Outgoing(topics.named(OUTCOMES[name][0]), ":".join(key).encode(), value, attributes, time)
 
 

@@ -93,8 +93,13 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__
 
 
+def unreached(error: BaseException) -> bool:
+    """Whether the server was not reached at all."""
+    return isinstance(error, OSError) and not isinstance(error, (ssl.SSLError, ConnectionResetError, BrokenPipeError))
+
+
 class Connecting(logging.Filter):
-    """Takes up what aiokafka says of connections that failed; `latest` is what is wrong, if anything is."""
+    """Takes up what aiokafka says of connections that failed; `latest` is why a server that is there lets nobody in."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,12 +110,12 @@ class Connecting(logging.Filter):
         """Lets pass what is about something else."""
         match record.args:
             case (*server, BaseException() as error) if str(record.msg).startswith("Unable connect"):
+                self.latest = "" if unreached(error) else described(error)
                 self._tell(":".join(map(str, server)), described(error))
                 return False
         return True
 
     def _tell(self, server: str, error: str) -> None:
-        self.latest = error
         if not structlog.is_configured():
             return  # a command, which ends with one sentence
         now = monotonic()

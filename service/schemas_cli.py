@@ -22,13 +22,13 @@ def write(
     if context.invoked_subcommand is not None:
         return
     if not files.FOLDER.is_dir():
-        stop(f"There is no folder {files.FOLDER} here: run it in the checkout.")
+        stop(f"There is no folder {files.FOLDER}: run it in a checkout.")
     stale = files.stale()
     if check and stale:
-        stop(f"{len(stale)} files in {files.FOLDER} are not fresh; run: python -m service schemas")
+        stop(f"{len(stale)} files in {files.FOLDER.name} are not fresh; run: python -m service schemas")
     if not check:
         files.write()
-    typer.echo(f"{files.FOLDER}: {'fresh' if check else 'written'}")
+    typer.echo(f"{files.FOLDER.name}: {'fresh' if check else 'written'}")
 
 
 @schemas.command()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Annotated, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, FilePath, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.domain.policy import Policy, Rules
@@ -19,9 +20,21 @@ def _seconds(value: object) -> object:
         return value
 
 
+def _like(pattern: str, said: str) -> AfterValidator:
+    """A text of this form; who gives another is told what it is to be."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"it is to be {said}")
+        return text
+
+    return AfterValidator(check)
+
+
 _HEADROOM = 1_000_000
 
 Span: TypeAlias = Annotated[timedelta, BeforeValidator(_seconds)]
+RoleName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 
 
 class Topics(BaseSettings):
@@ -65,8 +78,19 @@ class Settings(BaseSettings):
     database_url: Annotated[str, Field(repr=False), AfterValidator(legible)] = "postgresql://127.0.0.1:5432/postgres"
     database_keys: DatabaseKeys = DatabaseKeys.model_construct()
     database_connections: Annotated[int, Field(ge=2)] = 4
+    database_reader_url: Annotated[str | None, Field(repr=False)] = None
+    database_reader_password_file: FilePath | None = None
+    database_service_role: RoleName = "cancellation_service"
+    database_reader_role: RoleName = "cancellation_reader"
     database_timeout: Span = timedelta(seconds=30)
-    http_bind: Annotated[str, Field(pattern=r"^.*:\d+$")] = "127.0.0.1:8080"
+    http_bind: Annotated[str, _like(r".*:\d+", "host:port, such as 127.0.0.1:8080")] = "127.0.0.1:8080"
+    http_token: SecretStr | None = None
+    http_token_file: FilePath | None = None
+    http_rate_limit: str = "600/minute"
+    oidc_issuer: str | None = None
+    oidc_audience: str | None = None
+    oidc_tenants_claim: str = "tenants"
+    oidc_roles_claim: str = "roles"
     instance_id: str | None = None
     consumer_group: str = "subscription-cancellation"
 
@@ -85,6 +109,7 @@ class Settings(BaseSettings):
     topic_replication_factor: Annotated[int, Field(ge=1)] = 1
     topic_retention: Span = timedelta(days=30)
     dead_letter_retention: Span = timedelta(days=90)
+    compaction_lag: Span = timedelta(days=7)
     topic_max_message_bytes: Annotated[int, Field(ge=1_000_000)] = 8_000_000
 
     def at(self, kafka: str, postgres: str) -> Settings:
@@ -93,7 +118,7 @@ class Settings(BaseSettings):
         if kafka != self.kafka_bootstrap_servers:
             update["kafka_keys"] = KafkaKeys.model_construct()
         if postgres != self.database_url:
-            update["database_keys"] = DatabaseKeys.model_construct()
+            update |= {"database_keys": DatabaseKeys.model_construct(), "database_reader_url": None}
         return self.model_copy(update=update)
 
     @property
@@ -105,6 +130,17 @@ class Settings(BaseSettings):
     def remembered(self) -> timedelta:
         """How long at least a repeat of an event is known as one: never less than it can be read from its topic."""
         return max(self.inbox_retention, self.topic_retention)
+
+    @property
+    def database_roles(self) -> tuple[str, str]:
+        """What the service's and the reader's user in Postgres are called."""
+        return self.database_service_role, self.database_reader_role
+
+    @property
+    def http_address(self) -> tuple[str, int]:
+        """Host and port to listen at."""
+        host, _, port = self.http_bind.rpartition(":")
+        return host, int(port)
 
     def rules(self, policies: tuple[tuple[datetime, Policy], ...]) -> Rules:
         """What the domain decides by, for a tenant with these policies."""
@@ -133,7 +169,8 @@ def _read(kind: type[Read], **made: BaseSettings) -> Read:
         return kind(**made)  # type: ignore[arg-type]  # its own arguments are not meant
     except ValidationError as error:
         fault = error.errors(include_input=False)[0]
-        says = fault["msg"].removeprefix("Value error, ")
+        says = "it is to be seconds, or as PT24H" if fault["type"].startswith("time_delta") else fault["msg"]
+        says = says.removeprefix("Value error, ")
         if not fault["loc"]:
             raise SettingsError(f"{says}.") from None
         name = f"{kind.model_config.get('env_prefix', '')}{'_'.join(map(str, fault['loc']))}".upper()

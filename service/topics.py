@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from service import clients
@@ -13,9 +17,11 @@ def wanted(settings: Settings, topics: Topics) -> list[NewTopic]:
     """Every topic the service reads or writes."""
     retention = str(int(settings.topic_retention.total_seconds() * 1000))
     kept = {"cleanup.policy": "delete", "retention.ms": retention}
+    lag = str(int(settings.compaction_lag.total_seconds() * 1000))
+    compacted = {"cleanup.policy": "compact", "max.compaction.lag.ms": lag}
     special = {
-        topics.subscription_timeline: {"cleanup.policy": "compact"},
-        topics.cancellation_policy: {"cleanup.policy": "compact"},
+        topics.subscription_timeline: compacted,
+        topics.cancellation_policy: compacted,
         topics.cancellation_dead_letter: {
             "cleanup.policy": "delete",
             "retention.ms": str(int(settings.dead_letter_retention.total_seconds() * 1000)),
@@ -51,5 +57,28 @@ async def create(settings: Settings, topics: Topics) -> list[str]:
             if code and error is not TopicAlreadyExistsError:
                 raise error(f"topic {name}: {message[0] if message else 'refused'}")
         return [topic.name for topic in missing]
+    finally:
+        await admin.close()
+
+
+async def kept_for(settings: Settings, names: Sequence[str], now: datetime) -> dict[str, datetime | None]:
+    """When nothing that topics hold by now is on them any more, by their own settings; None where that is never.
+
+    A record goes with its segment: after its retention, and as long as the segment may be written to.
+    """
+    admin = AIOKafkaAdminClient(**clients.kafka(settings))
+    await admin.start()
+    try:
+        wanted = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+        found: dict[str, datetime | None] = {}
+        for response in await admin.describe_configs(wanted):
+            for error, message, _, name, entries in response.resources:
+                if error:
+                    raise for_code(error)(f"topic {name}: {message}")
+                said = {entry[0]: entry[1] for entry in entries}
+                retention, segment = int(said["retention.ms"]), int(said["segment.ms"])
+                expires = "delete" in said["cleanup.policy"] and retention >= 0
+                found[name] = now + timedelta(milliseconds=retention + segment) if expires else None
+        return found
     finally:
         await admin.close()

@@ -1,4 +1,7 @@
-"""Real servers for every test that needs one: started once, a database cloned from a template for each."""
+"""Real servers for every test that needs one: started once, a database cloned from a template for each.
+
+They are the embedded ones; with `--containers` they are containers.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,12 @@ from service import topics as topic_creation
 from service.local import Servers, servers
 from service.settings import Settings, Topics
 from service.store.migrate import migrate
+from service.store.roles import Roles, create, grant
+from tests.containers import containers
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--containers", action="store_true", help="Kafka and Postgres in containers")
 
 
 @dataclass(frozen=True)
@@ -37,19 +46,34 @@ class Running:
 
 
 @pytest.fixture(scope="session")
-async def embedded() -> AsyncIterator[Servers]:
+async def embedded(request: pytest.FixtureRequest) -> AsyncIterator[Servers]:
     """Kafka and Postgres for the session."""
-    async with servers() as found:
+    async with containers() if request.config.getoption("--containers") else servers() as found:
         yield found
 
 
 @pytest.fixture(scope="session")
-async def template(embedded: Servers) -> AsyncIterator[str]:
+async def roles(embedded: Servers) -> AsyncIterator[Roles]:
+    """The service's and the reader's user of all databases of this session; `signed_in` connects as one."""
+    named = Roles(f"service_{secrets.token_hex(4)}", f"reader_{secrets.token_hex(4)}")
+    connection = await asyncpg.connect(embedded.postgres)
+    await create(connection, named)
+    for name in (named.service, named.reader):
+        await connection.execute(f"alter role {name} password '{name}'")
+    yield named
+    for name in (named.service, named.reader):
+        await connection.execute(f"drop role {name}")
+    await connection.close()
+
+
+@pytest.fixture(scope="session")
+async def template(embedded: Servers, roles: Roles) -> AsyncIterator[str]:
     """The name of a migrated database that tests are cloned from."""
     name = f"template_{secrets.token_hex(4)}"
     await _admin(embedded.postgres, f"create database {name}")
     connection = await asyncpg.connect(_database(embedded.postgres, name))
     await migrate(connection)
+    await grant(connection, roles)
     await connection.close()
     yield name
     await _admin(embedded.postgres, f"drop database {name} with (force)")
@@ -142,6 +166,12 @@ class _Log:
                 self.ready.set_result(json.loads(self.lines[-1])["http"])
         if not self.ready.done():
             self.ready.set_exception(AssertionError("the service did not start:\n" + "\n".join(self.lines)))
+
+
+def signed_in(url: str, user: str) -> str:
+    """The URL of a database for one of its users, whose password in tests is as their name."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{user}:{user}@{parts.hostname}:{parts.port}"))
 
 
 def _database(url: str, name: str) -> str:

@@ -656,8 +656,8 @@ def told(subscription: Subscription, at: str, command: Command, rules: Rules) ->
     """What the customer is told of a command: by its outcomes that say something, and by the snapshot after it."""
     decision = decide(subscription, received("cancellation-requested", at, command), rules)
     after = decision.subscription
-    messages = [message(after, outcome, rules).model_dump() for outcome in decision.outcomes]
-    drawn = snapshot(timeline(after, datetime.fromisoformat(at), rules)).model_dump()
+    messages = [message(after, outcome, rules) for outcome in decision.outcomes]
+    drawn = snapshot(timeline(after, datetime.fromisoformat(at), rules))
     sentences = [data["text"] for data in messages if "text" in data]
     sentences += [data["calculation"]["text"] for data in messages if "calculation" in data]
     return after, [*sentences, drawn["text"], *(given["text"] for given in drawn["adjustments"])]
@@ -728,7 +728,7 @@ def test_lines_are_called_what_the_customer_knows_them_by() -> None:
 
 def test_a_refusal_speaks_to_the_customer_beside_the_message_for_the_sender() -> None:
     decision = decide(november("da"), received("cancellation-revoked", "2026-11-12T09:00:00+01:00", REVOKE), Rules())
-    refused = message(decision.subscription, decision.outcomes[0], Rules()).model_dump()
+    refused = message(decision.subscription, decision.outcomes[0], Rules())
     assert (refused["message"], refused["text"]) == (
         "No cancellation is in force.",
         "Intet er ændret: der er ingen sådan opsigelse at ændre eller trække tilbage.",
@@ -738,7 +738,7 @@ def test_a_refusal_speaks_to_the_customer_beside_the_message_for_the_sender() ->
 def test_what_nobody_has_heard_of_is_refused_in_the_language_of_the_tenant() -> None:
     outcome = unheard_of(received("cancellation-requested", "2026-11-12T09:00:00+01:00", CANCEL), CANCEL)
     danish = Rules(policies=((SINCE, Policy(language="da")),))
-    assert rejection("default", "S1", outcome, danish).text == (
+    assert rejection("default", "S1", outcome, danish)["text"] == (
         "Intet er ændret: der findes ikke et abonnement med dette nummer."
     )
 
@@ -748,8 +748,8 @@ def test_an_end_that_is_sealed_is_told_as_over() -> None:
     now = datetime(2026, 11, 21, tzinfo=UTC)
     decision = tick(cancelled, now, Rules())
     over = "Abonnementet er ophørt. Sidste dag var den 20. november 2026."
-    assert message(decision.subscription, decision.outcomes[-1], Rules()).model_dump()["text"] == over
-    assert snapshot(timeline(decision.subscription, now, Rules())).text == over
+    assert message(decision.subscription, decision.outcomes[-1], Rules())["text"] == over
+    assert snapshot(timeline(decision.subscription, now, Rules()))["text"] == over
 
 
 class Numbers(NamedTuple):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import TypeAlias
 
 from service.domain.facts import Command
@@ -42,14 +43,14 @@ class Cancellation:
         return {request.cancellation_id for request in self.requests}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Course:
     """What is in force: the cancellation of the whole, and of each line that has one of its own."""
 
     whole: Cancellation | None = None
     lines: dict[str, Cancellation] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def in_force(self) -> list[Cancellation]:
         """Every cancellation in force, the whole one first, then by the time of its last command."""
         own = {cancellation.lines: cancellation for cancellation in self.lines.values()}

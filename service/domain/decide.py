@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from service.domain.course import Course, Lines, Ordered
+from service.domain.course import Cancellation, Course, Lines, Ordered
 from service.domain.difference import difference
-from service.domain.ends import earlier
+from service.domain.ends import End, earlier
 from service.domain.facts import (
+    FORGOTTEN,
     Activated,
     Command,
     Fact,
@@ -71,6 +72,12 @@ def tick(subscription: Subscription, now: datetime, rules: Rules) -> Decision:
     ended = Outcome(told.sequence + 1, subscription.cancellation_id, now, Ended(told.end))
     told = replace(told, sequence=ended.sequence, ended=True)
     return Decision(replace(subscription, told=told), (*decision.outcomes, ended), decision.settlement)
+
+
+def forget(subscription: Subscription, erasure_id: str, now: datetime) -> Decision:
+    """The customer's personal data has been taken out of the facts: the history says so, and nothing else changes."""
+    entry = Entry(FORGOTTEN, erasure_id, now, now)
+    return Decision(replace(subscription, entries=(*subscription.entries, entry)))
 
 
 def due_at(subscription: Subscription, rules: Rules) -> datetime | None:
@@ -136,23 +143,21 @@ def _command(subscription: Subscription, received: Received, command: Command, r
     course = subscription.course
     if _already_done(subscription, course, command):
         return Decision(subscription)
-    ordered = _ordered(course, command, received)
-    refusal = _refusal(subscription, course, ordered, rules)
-    if refusal is not None:
-        return _refused(subscription, received, command, refusal)
-    meant, after = course.meant_by(command), accept(subscription, ordered)
-    made = None if command.end is None else after.course.meant_by(command)
-    effective = None if made is None else after.resolve(made, rules).end_date
-    after = replace(after, entries=(*subscription.entries, _entry(received, effective)))
-    cause: Cause = "revoked" if command.action == "revoke" else "cancelled" if meant is None else "moved"
-    return _publish(after, _key(received), cause, received.recorded_at, rules)
-
-
-def _ordered(course: Course, command: Command, received: Received) -> Ordered:
-    """The command with the lines it is about: those it names, or those of the cancellation it means."""
     meant = course.meant_by(command)
     lines = tuple(sorted(command.lines)) if command.action == "request" or meant is None else meant.lines
-    return Ordered(command, lines, received.time, received.recorded_at)
+    ordered = Ordered(command, lines, received.time, received.recorded_at)
+    refusal = _refusal(subscription, meant, ordered, rules)
+    end = None
+    if refusal is None and command.end is not None:
+        made = course.after(ordered).meant_by(command)
+        assert made is not None, "an accepted end is in force"  # noqa: S101  a bug, not input
+        end = subscription.resolve(made, rules)
+        refusal = _too_early(subscription, end, ordered, rules)
+    if refusal is not None:
+        return _refused(subscription, received, command, refusal)
+    after = accept(subscription, ordered, _entry(received, None if end is None else end.end_date))
+    cause: Cause = "revoked" if command.action == "revoke" else "cancelled" if meant is None else "moved"
+    return _publish(after, _key(received), cause, received.recorded_at, rules)
 
 
 def _publish(subscription: Subscription, key: str, cause: Cause, now: datetime, rules: Rules) -> Decision:
@@ -175,10 +180,10 @@ def _numbered(subscription: Subscription, bodies: tuple[Body, ...], now: datetim
 
 
 def _refusal(
-    subscription: Subscription, course: Course, ordered: Ordered, rules: Rules
+    subscription: Subscription, meant: Cancellation | None, ordered: Ordered, rules: Rules
 ) -> tuple[RefusalCode, str] | None:
-    """Why a command cannot be accepted: the first reason that holds."""
-    command, meant = ordered.command, course.meant_by(ordered.command)
+    """Why a command cannot be accepted, whatever end it asks for: the first reason that holds."""
+    command = ordered.command
     if ordered.time > ordered.recorded_at + rules.ahead:
         return "time-in-future", f"The request's time {ordered.time.isoformat()} has not come yet."
     end = earlier(subscription.told.end, None if meant is None else subscription.resolve(meant, rules))
@@ -187,7 +192,7 @@ def _refusal(
     latest = [other.time for other in subscription.commands if _overlap(other.lines, ordered.lines)]
     if latest and ordered.time < latest[-1]:
         return "superseded", f"A request made later, at {latest[-1].isoformat()}, is in force."
-    if command.action == "request" and course.with_id(command.cancellation_id) is not None:
+    if command.action == "request" and subscription.course.with_id(command.cancellation_id) is not None:
         return "conflicting-content", f"Cancellation {command.cancellation_id} was requested with other content."
     if command.action != "request" and meant is None:
         named = command.cancellation_id
@@ -195,7 +200,7 @@ def _refusal(
     unknown = sorted(set(ordered.lines) - set(subscription.line_ids))
     if unknown:
         return "unknown-line", f"The subscription has no line {', '.join(unknown)}."
-    return None if command.end is None else _too_early(subscription, course, ordered, rules)
+    return None
 
 
 def _overlap(lines: Lines, others: Lines) -> bool:
@@ -203,12 +208,9 @@ def _overlap(lines: Lines, others: Lines) -> bool:
     return lines == others or not set(lines).isdisjoint(others)
 
 
-def _too_early(
-    subscription: Subscription, course: Course, ordered: Ordered, rules: Rules
-) -> tuple[RefusalCode, str] | None:
-    made = course.after(ordered).meant_by(ordered.command)
-    assert made is not None, "an accepted end is in force"  # noqa: S101  a bug, not input
-    end, start = subscription.resolve(made, rules), subscription.agreement.start_date
+def _too_early(subscription: Subscription, end: End, ordered: Ordered, rules: Rules) -> tuple[RefusalCode, str] | None:
+    """Why the end that a command comes to cannot be accepted."""
+    start = subscription.agreement.start_date
     if end.end_date < start:
         return "end-before-start", f"The end {end.end_date} lies before the start {start}."
     floor = rules.at(ordered.time).earliest_backdate_days

@@ -15,6 +15,9 @@ from service.domain.periods import Duration
 from service.domain.policy import Language, Settlement
 
 Kind: TypeAlias = Literal["recurring", "one-off", "usage", "credit"]
+FORGOTTEN = "customer-forgotten"
+"""The type under which it stands among the facts that the customer's personal data was taken out of them."""
+
 Mode: TypeAlias = Literal["immediately", "end-of-period", "end-of-invoiced", "end-of-term", "earliest", "on-date"]
 
 

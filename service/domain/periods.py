@@ -12,7 +12,7 @@ from calendar import monthrange
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo
 
 DAY = timedelta(days=1)
@@ -96,7 +96,7 @@ class Period:
         return min(max((end - self.start).days, 0), self.days)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Schedule:
     """The billing periods of a subscription, from its start date onwards without end.
 
@@ -173,9 +173,15 @@ class Schedule:
             return self.start + index * self.interval.days * DAY
         return self._anchored(self._first_anchor + (index - 1) * self.interval.months)
 
-    @property
+    @cached_property
     def _first_anchor(self) -> int:
-        return _first_anchored(self.start, self.interval.months, self.anchor_day)
+        """The month (counted from year 0) in which the first whole interval begins or the stub ends."""
+        months = self.interval.months
+        if self._anchored(_month(self.start)) == self.start:
+            return _month(self.start) + months
+        reach = _month(self.start) + months - 1
+        after = _clamped(reach, self.start.day)
+        return reach if self._anchored(reach) > after else reach + 1
 
     def _anchored(self, month: int) -> date:
         return _clamped(month, self.anchor_day)
@@ -190,16 +196,6 @@ def _clamped(month: int, day: int) -> date:
     """That day of a month, or the month's last day where it has fewer."""
     year, month = month // 12, month % 12 + 1
     return date(year, month, min(day, monthrange(year, month)[1]))
-
-
-@lru_cache(maxsize=8192)
-def _first_anchored(start: date, months: int, anchor_day: int) -> int:
-    """The month (counted from year 0) in which the first whole interval begins or the stub ends."""
-    if _clamped(_month(start), anchor_day) == start:
-        return _month(start) + months
-    reach = _month(start) + months - 1
-    after = _clamped(reach, start.day)
-    return reach if _clamped(reach, anchor_day) > after else reach + 1
 
 
 def whole_days(start: date | datetime, end: date | datetime, time_zone: str) -> Period:

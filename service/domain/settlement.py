@@ -106,7 +106,9 @@ def settle(subscription: Subscription, now: datetime, rules: Rules) -> Settlemen
     implied = implied_charges(subscription, ends, now, rules)
     if implied:
         subscription = replace(subscription, charges={**implied, **subscription.charges})
-    lines = {line: _line_ends(subscription, ends, line) for line in (*subscription.line_ids, "")}
+    whole, own = _line_ends(subscription, ends, ""), {line for _, _, lines in ends.history for line in lines}
+    lines = {line: _line_ends(subscription, ends, line) if line in own else whole for line in subscription.line_ids}
+    lines[""] = whole
     told = {*subscription.told.levels, *(adjustment.charge_id for adjustment in subscription.told.adjustments)}
     moves = bool(subscription.extensions)
     reached = {

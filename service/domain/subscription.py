@@ -277,10 +277,14 @@ class Subscription:
     told: Told = field(default_factory=Told)
 
     @cached_property
+    def courses(self) -> list[tuple[datetime, Course]]:
+        """What was in force from each command on, oldest first."""
+        return courses(self.commands)
+
+    @property
     def course(self) -> Course:
         """The cancellations in force."""
-        found = courses(self.commands)
-        return found[-1][1] if found else Course()
+        return self.courses[-1][1] if self.courses else Course()
 
     @property
     def cancellation_id(self) -> str | None:
@@ -334,7 +338,7 @@ class Subscription:
 
     def ends(self, rules: Rules) -> Ends:
         """Every end that has been in force, for the whole and for each line with one of its own."""
-        found = courses(self.commands)
+        found = self.courses
         resolved = {id(c): self.resolve(c, rules) for _, course in found for c in course.in_force}
         history = [
             (since, resolved.get(id(course.whole)), {line: resolved[id(own)] for line, own in course.lines.items()})
@@ -427,9 +431,9 @@ def evolve(subscription: Subscription, fact: Fact, time: datetime) -> Subscripti
             return replace(subscription, agreement=fact)
 
 
-def accept(subscription: Subscription, ordered: Ordered) -> Subscription:
+def accept(subscription: Subscription, ordered: Ordered, entry: Entry) -> Subscription:
     """The subscription after a command that was judged acceptable."""
-    return replace(subscription, commands=(*subscription.commands, ordered))
+    return replace(subscription, commands=(*subscription.commands, ordered), entries=(*subscription.entries, entry))
 
 
 def _overtaken(subscription: Subscription, charge_ids: set[str]) -> Subscription:

@@ -16,8 +16,10 @@ REASON, ERROR = "dlq_reason", "dlq_error"
 TOPIC, PARTITION, OFFSET = "dlq_topic", "dlq_partition", "dlq_offset"
 BYTES = "dlq_bytes"
 """How large the value was: only there where the letter could not hold all of it."""
+MOVED = "dlq_moved_from"
+"""The name that a letter had before it made way for one that was taken off its topic."""
 
-_OURS = frozenset({REASON, ERROR, TOPIC, PARTITION, OFFSET, BYTES})
+_OURS = frozenset({REASON, ERROR, TOPIC, PARTITION, OFFSET, BYTES, MOVED})
 _CONNECT, _SPRING = "__connect.errors.", "kafka_dlt-"
 
 

@@ -129,7 +129,7 @@ def _open(record: Record) -> tuple[_Attributes, bytes]:
         raise UnreadableError("too-large", f"the value has {len(record.value)} bytes; {LARGEST_VALUE} are the most")
     try:
         body = from_json(record.value, allow_inf_nan=False)
-        canonical = _canonical(body)
+        canonical = canonical_json(body)
     except ValueError as error:
         raise UnreadableError("not-json", f"the value is not JSON: {error}") from error
     _no_key_twice(record.value, canonical)
@@ -137,10 +137,10 @@ def _open(record: Record) -> tuple[_Attributes, bytes]:
         if not isinstance(body, dict) or "data" not in body:
             raise UnreadableError("malformed", "a structured event is an object with its data under 'data'")
         attributes = {name: value for name, value in body.items() if name in _Attributes.model_fields}
-        return _Attributes.model_validate_json(_canonical(attributes)), _canonical(body["data"])
+        return _Attributes.model_validate_json(canonical_json(attributes)), canonical_json(body["data"])
     named = {name.removeprefix("ce_"): value for name, value in headers.items() if name.startswith("ce_")}
     plain = {name: headers[name] for name in CARRIED if name in headers}
-    return _Attributes.model_validate_json(_canonical({**plain, **named})), canonical
+    return _Attributes.model_validate_json(canonical_json({**plain, **named})), canonical
 
 
 def _headers(given: Headers) -> dict[str, str]:
@@ -179,7 +179,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> None:
         raise UnreadableError("duplicate-key", f"an object says {twice!r} twice")
 
 
-def _canonical(data: object) -> bytes:
+def canonical_json(data: object) -> bytes:
     """The same bytes for the same content, however it was laid out."""
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
 

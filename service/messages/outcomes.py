@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date, datetime
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
@@ -18,8 +18,8 @@ from service.domain.periods import Period as DomainPeriod
 from service.domain.periods import local_date, start_of_day, zone
 from service.domain.policy import Language, Proration, Rules
 from service.domain.settlement import Settled
-from service.domain.subscription import Adjustment, Cause, Subscription
-from service.domain.timeline import ShownPrice, Status, Timeline
+from service.domain.subscription import Adjustment, Cause, Entry, Subscription
+from service.domain.timeline import ShownPause, ShownPeriod, ShownPrice, Status, Timeline
 from service.messages.notation import (
     A_CURRENCY,
     A_DATE,
@@ -60,7 +60,6 @@ Maybe: TypeAlias = Annotated[Value | None, Field(exclude_if=lambda value: value 
 class _Model(BaseModel):
     model_config = ConfigDict(
         frozen=True,
-        from_attributes=True,
         use_attribute_docstrings=True,
         json_schema_serialization_defaults_required=True,
     )
@@ -307,8 +306,6 @@ class CancellationRejected(Outcome):
 class SubscriptionEnded(Outcome):
     """The subscription has ended and the end can no longer change. Usage up to `usage_cutoff` is billed as ever."""
 
-    model_config = ConfigDict(extra="ignore")
-
     text: str
     """The end in words, for the customer."""
     end_date: Day
@@ -443,8 +440,6 @@ class TimelineEntry(_Model):
 class TimelineLineEnd(_Model):
     """The end that one line has of its own; never later than that of the whole, where there is one."""
 
-    model_config = ConfigDict(extra="ignore")
-
     line_id: str
     """The line that ends."""
     end_date: Day
@@ -482,8 +477,6 @@ class TimelinePolicy(_Model):
 
 class SubscriptionTimeline(Outcome):
     """The whole current timeline; `sequence` is the last outcome it reflects."""
-
-    model_config = ConfigDict(extra="ignore")
 
     status: Status
     """Where the subscription stands."""
@@ -541,106 +534,99 @@ OUTCOMES: dict[str, tuple[str, type[Outcome]]] = {
 """Each type with the default name of its topic and its model."""
 
 
-def rejection(tenant_id: str, subscription_id: str, outcome: domain.Outcome, rules: Rules) -> CancellationRejected:
+Written: TypeAlias = dict[str, Any]
+"""An outcome, or a part of one, as it is to be written: the fields of its model, in their order."""
+
+
+def rejection(tenant_id: str, subscription_id: str, outcome: domain.Outcome, rules: Rules) -> Written:
     """The answer about a subscription nobody has told us of."""
     assert isinstance(outcome.body, domain.Rejected), "only a refusal needs no subscription"  # noqa: S101
-    return CancellationRejected(
-        tenant_id=tenant_id,
-        subscription_id=subscription_id,
-        customer_id=None,
-        cancellation_id=outcome.cancellation_id,
-        sequence=outcome.sequence,
-        text=words.rejected(rules.at(outcome.time).language, outcome.body.code),
-        code=outcome.body.code,
-        message=outcome.body.message,
-        rejected_type=outcome.body.rejected_type,
-    )
+    head = _head(tenant_id, subscription_id, None, outcome.cancellation_id, outcome.sequence)
+    return _rejected(head, outcome.body, rules.at(outcome.time).language)
 
 
-def message(subscription: Subscription, outcome: domain.Outcome, rules: Rules) -> Outcome:
+def message(subscription: Subscription, outcome: domain.Outcome, rules: Rules) -> Written:
     """An outcome as it goes on the wire, in the subscription's language or the tenant's at the time of the decision."""
     language = subscription.agreement.language or rules.at(outcome.time).language
     return _Writer(subscription, outcome.sequence, outcome.cancellation_id, language).message(outcome.body)
 
 
-def snapshot(timeline: Timeline) -> SubscriptionTimeline:
+def snapshot(timeline: Timeline) -> Written:
     """A timeline as it goes on the wire."""
     subscription = timeline.subscription
     writer = _Writer(subscription, subscription.told.sequence, subscription.cancellation_id, timeline.language)
     return writer.timeline(timeline)
 
 
+def as_read(timeline: Timeline) -> SubscriptionTimeline:
+    """A timeline as a reader of its topic has it."""
+    return SubscriptionTimeline.model_validate(snapshot(timeline))
+
+
 class _Writer:
-    """Writes the domain's values for one subscription: its money, its zone, its ids, its language."""
+    """Writes the domain's values for one subscription: its money, its zone, its ids, its language.
+
+    Plain dictionaries: the values were computed, and to validate each of them once more would take as long as the
+    decision. That they are what the models say is looked at by the tests, over arbitrary lives.
+    """
 
     def __init__(
         self, subscription: Subscription, sequence: int, cancellation_id: str | None, language: Language
     ) -> None:
         self._agreement, self._prices, self._language = subscription.agreement, subscription.price_lists, language
         self._zone = zone(subscription.agreement.time_zone)
-        self._head: dict[str, Any] = {
-            "tenant_id": subscription.tenant_id,
-            "subscription_id": subscription.subscription_id,
-            "customer_id": subscription.agreement.customer_id,
-            "cancellation_id": cancellation_id,
-            "sequence": sequence,
-        }
+        customer = subscription.agreement.customer_id
+        self._head = _head(subscription.tenant_id, subscription.subscription_id, customer, cancellation_id, sequence)
 
-    def message(self, body: domain.Body) -> Outcome:
+    def message(self, body: domain.Body) -> Written:
         head = self._head
         match body:
             case domain.StatusChanged():
-                changed = CancellationScheduled if body.type == "cancellation-scheduled" else CancellationRescheduled
                 text = self._status(body.type, body.end, body.lines)
-                return changed(**head, **self._end(body.end), text=text, line_ids=list(body.lines) or None)
+                return {**head, "text": text, **self._asked(body.end), **_lines(body.lines)}
             case domain.Withdrawn():
                 text = words.withdrawn(self._language, self._named(body.lines))
-                return CancellationWithdrawn(**head, text=text, line_ids=list(body.lines) or None)
+                return {**head, "text": text, **_lines(body.lines)}
             case domain.Rejected():
-                text, told = words.rejected(self._language, body.code), body.message
-                return CancellationRejected(
-                    **head, text=text, code=body.code, message=told, rejected_type=body.rejected_type
-                )
+                return _rejected(head, body, self._language)
             case domain.Ended():
                 ended, text = self._end(body.end), self._status(body.type, body.end)
-                return SubscriptionEnded(**head, **ended, text=text, usage_cutoff=ended["access_ends_at"])
+                return {**head, "text": text, **ended, "usage_cutoff": ended["access_ends_at"]}
             case domain.PeriodChanged():
                 return self._period_changed(body)
             case domain.RenewalChanged():
-                told_of = RenewalCancelled if body.type == "renewal-cancelled" else RenewalReinstated
-                return told_of(
+                return {
                     **head,
-                    currency=self._agreement.currency,
-                    line_ids=list(body.line_ids) or None,
-                    renewal=self._period(body.renewal, body.proration),
-                    invoice_id=body.invoice_id,
-                    charges=[self._change(charge) for charge in body.charges],
-                )
+                    "currency": self._agreement.currency,
+                    **_lines(body.line_ids),
+                    "renewal": self._period(body.renewal, body.proration),
+                    **_given(invoice_id=body.invoice_id),
+                    "charges": [self._change(charge) for charge in body.charges],
+                }
             case domain.Adjusted():
                 return self._adjustment(body)
 
-    def timeline(self, timeline: Timeline) -> SubscriptionTimeline:
-        agreement = self._agreement
-        none = dict.fromkeys(("end_date", "last_active_day", "access_ends_at", "mode", "settlement"))
-        fields = {  # one validation for all of it: a model for each part would take longer than the decision
+    def timeline(self, timeline: Timeline) -> Written:
+        agreement, end = self._agreement, timeline.end
+        line_ends = [{"line_id": line, **self._end(own), **_how(own)} for line, own in timeline.line_ends.items()]
+        return {
             **self._head,
-            **(none if timeline.end is None else self._end(timeline.end)),
             "status": timeline.status,
             "text": self._standing(timeline),
             "start_date": agreement.start_date,
             "currency": agreement.currency,
             "time_zone": agreement.time_zone,
             "interval": str(agreement.interval),
-            "policy": timeline.policy,
-            "line_ends": [{"line_id": line, **self._end(end)} for line, end in timeline.line_ends.items()] or None,
-            "periods": timeline.periods,
-            "pauses": timeline.pauses,
+            **(_ENDLESS if end is None else {**self._end(end), **_how(end)}),
+            "policy": {name: getattr(timeline.policy, name) for name in TimelinePolicy.model_fields},
+            **_given(line_ends=line_ends or None),
+            "periods": [_period_shown(period) for period in timeline.periods],
+            "pauses": [_pause(pause) for pause in timeline.pauses],
             "prices": [self._price(price) for price in timeline.prices],
             "charges": [self._charge(settled) for settled in timeline.charges],
             "adjustments": [self._shown(adjustment, settled=settled) for adjustment, settled in timeline.adjustments],
-            "entries": timeline.entries,
+            "entries": [_entry(entry) for entry in timeline.entries],
         }
-        return SubscriptionTimeline.model_validate(fields)
 
     def _standing(self, timeline: Timeline) -> str:
         if timeline.end is None:
@@ -662,105 +648,112 @@ class _Writer:
     def _money(self, units: int) -> str:
         return decimal(units, self._agreement.currency)
 
-    def _end(self, end: End) -> dict[str, Any]:
+    def _end(self, end: End) -> Written:
         return {
-            "requested_end_date": end.requested_end_date,
-            "earliest_permitted_end_date": end.earliest_permitted_end_date,
             "end_date": end.end_date,
             "last_active_day": end.last_active_day,
             "access_ends_at": end.access_ends_at.astimezone(self._zone),
-            "mode": end.mode,
-            "settlement": end.settlement,
         }
 
-    def _period(self, period: DomainPeriod, proration: Proration = "day") -> Period:
+    def _asked(self, end: End) -> Written:
+        return {
+            "requested_end_date": end.requested_end_date,
+            "earliest_permitted_end_date": end.earliest_permitted_end_date,
+            **self._end(end),
+            **_how(end),
+        }
+
+    def _period(self, period: DomainPeriod, proration: Proration = "day") -> Written:
         if proration == "day":
-            return Period(start=period.start, end=period.end)
+            return {"start": period.start, "end": period.end}
         start, end = (
             start_of_day(day, self._agreement.time_zone).astimezone(self._zone) for day in (period.start, period.end)
         )
-        return Period(start=start, end=end)
+        return {"start": start, "end": end}
 
-    def _period_changed(self, body: domain.PeriodChanged) -> PeriodShortened | PeriodRestored:
+    def _period_changed(self, body: domain.PeriodChanged) -> Written:
         period = self._period(body.period, body.proration)
         until = body.until if body.proration == "second" else local_date(body.until, self._agreement.time_zone)
-        to = Period(start=period.start, end=until.astimezone(self._zone) if isinstance(until, datetime) else until)
-        fields: dict[str, Any] = {
+        to = {**period, "end": until.astimezone(self._zone) if isinstance(until, datetime) else until}
+        return {
             **self._head,
             "currency": self._agreement.currency,
-            "line_ids": list(body.line_ids),
+            "line_ids": body.line_ids,
             "period": period,
+            "shortened_to" if body.type == "period-shortened" else "restored_to": to,
             "end_date": None if body.end is None else body.end.end_date,
             "last_active_day": None if body.end is None else body.end.last_active_day,
-            "active": Active(numerator=_length(to), denominator=_length(period), unit=body.proration),
+            "active": {"numerator": _length(to), "denominator": _length(period), "unit": body.proration},
             "charges": [self._change(charge) for charge in body.charges],
         }
-        if body.type == "period-shortened":
-            return PeriodShortened(**fields, shortened_to=to)
-        return PeriodRestored(**fields, restored_to=to)
 
-    def _change(self, charge: domain.ChargeChange) -> ChargeChange:
-        return ChargeChange(
-            charge_id=charge.charge_id,
-            invoice_id=charge.invoice_id,
-            state=charge.state,
-            amount_before=self._money(charge.before.gross),
-            amount_after=self._money(charge.after.gross),
-            tax_before=self._money(charge.before.tax) if charge.taxed else None,
-            tax_after=self._money(charge.after.tax) if charge.taxed else None,
-        )
+    def _change(self, charge: domain.ChargeChange) -> Written:
+        taxes = {"tax_before": self._money(charge.before.tax), "tax_after": self._money(charge.after.tax)}
+        return {
+            "charge_id": charge.charge_id,
+            "invoice_id": charge.invoice_id,
+            "state": charge.state,
+            "amount_before": self._money(charge.before.gross),
+            "amount_after": self._money(charge.after.gross),
+            **(taxes if charge.taxed else {}),
+        }
 
-    def _adjustment(self, body: domain.Adjusted) -> CreditAdjustment:
+    def _adjustment(self, body: domain.Adjusted) -> Written:
         adjustment, told = body.adjustment, body.adjustment.calculation
-        return CreditAdjustment(
+        return {
             **self._head,
+            "adjustment_id": adjustment.adjustment_id,
             **self._amount(adjustment),
-            currency=self._agreement.currency,
-            line_id=body.line_id,
-            period=None if told.period is None else self._period(told.period, told.unit),
-            settlement=Settlement(
-                offset=self._money(abs(adjustment.offset)), refundable=self._money(abs(adjustment.refundable))
-            ),
-            reverses_adjustment_id=adjustment.reverses_adjustment_id,
-            calculation=Calculation(
-                billed=self._money(told.billed),
-                kept=self._money(told.kept),
-                active=told.active,
-                total=told.total,
-                unit=told.unit,
-                text=words.adjustment(adjustment, self._agreement),
-            ),
-        )
+            "currency": self._agreement.currency,
+            **_charged(adjustment),
+            "line_id": body.line_id,
+            "period": None if told.period is None else self._period(told.period, told.unit),
+            "settlement": {
+                "offset": self._money(abs(adjustment.offset)),
+                "refundable": self._money(abs(adjustment.refundable)),
+            },
+            **_given(reverses_adjustment_id=adjustment.reverses_adjustment_id),
+            "cause": adjustment.cause,
+            "calculation": {
+                "billed": self._money(told.billed),
+                "kept": self._money(told.kept),
+                "active": told.active,
+                "total": told.total,
+                "unit": told.unit,
+                "text": words.adjustment(adjustment, self._agreement),
+            },
+        }
 
-    def _amount(self, adjustment: Adjustment) -> dict[str, Any]:
+    def _amount(self, adjustment: Adjustment) -> Written:
         credit = (adjustment.amount.gross, adjustment.amount.tax) > (0, 0)
         amount = adjustment.amount if credit else -adjustment.amount
         return {
-            "adjustment_id": adjustment.adjustment_id,
-            "charge_id": adjustment.charge_id if adjustment.invoice_id else None,
-            "invoice_id": adjustment.invoice_id or None,
             "direction": "credit" if credit else "debit",
             "amount": self._money(amount.gross),
             "tax_amount": self._money(amount.tax),
-            "cause": adjustment.cause,
         }
 
-    def _shown(self, adjustment: Adjustment, *, settled: bool) -> dict[str, Any]:
+    def _shown(self, adjustment: Adjustment, *, settled: bool) -> Written:
+        charged = _charged(adjustment)
         return {
-            **self._amount(adjustment),
+            "adjustment_id": adjustment.adjustment_id,
             "sequence": adjustment.sequence,
+            "charge_id": charged["charge_id"],
+            "invoice_id": charged["invoice_id"],
+            **self._amount(adjustment),
+            "cause": adjustment.cause,
             "state": "settled" if settled else "open",
             "text": words.adjustment(adjustment, self._agreement),
         }
 
-    def _price(self, price: ShownPrice) -> dict[str, Any]:
+    def _price(self, price: ShownPrice) -> Written:
         lines = [
-            {"line_id": line.line_id, "amount": self._money(line.amount), "description": line.description}
+            {"line_id": line.line_id, "amount": self._money(line.amount), **_given(description=line.description)}
             for line in price.lines
         ]
         return {"effective_date": price.effective_date, "lines": lines, "state": price.state}
 
-    def _charge(self, settled: Settled) -> dict[str, Any]:
+    def _charge(self, settled: Settled) -> Written:
         charge = settled.charge
         counts = charge.kind != "credit" and charge.settles_adjustment_id is None
         return {
@@ -768,7 +761,7 @@ class _Writer:
             "invoice_id": None if charge.implied else charge.invoice_id,
             "line_id": charge.line_id,
             "kind": charge.kind,
-            "period": charge.window,
+            "period": None if charge.window is None else self._period(charge.window),
             "state": charge.state,
             "amount": self._money(settled.full.gross),
             "billed": self._money(charge.billed.gross if counts else 0),
@@ -778,8 +771,76 @@ class _Writer:
         }
 
 
-def _length(period: Period) -> int:
+_ENDLESS: Written = {"end_date": None, "last_active_day": None, "access_ends_at": None}
+
+
+def _head(
+    tenant_id: str, subscription_id: str, customer_id: str | None, cancellation_id: str | None, sequence: int
+) -> Written:
+    return {
+        "tenant_id": tenant_id,
+        "subscription_id": subscription_id,
+        "customer_id": customer_id,
+        "cancellation_id": cancellation_id,
+        "sequence": sequence,
+    }
+
+
+def _rejected(head: Written, body: domain.Rejected, language: Language) -> Written:
+    text = words.rejected(language, body.code)
+    said = {"code": body.code, "message": body.message, "rejected_type": body.rejected_type}
+    return {**head, "text": text, **said}
+
+
+def _how(end: End) -> Written:
+    return {"mode": end.mode, "settlement": end.settlement}
+
+
+def _charged(adjustment: Adjustment) -> Written:
+    """What an adjustment puts right; charges that are implied have ids of ours only."""
+    charge_id = adjustment.charge_id if adjustment.invoice_id else None
+    return {"invoice_id": adjustment.invoice_id or None, "charge_id": charge_id}
+
+
+def _lines(lines: Sequence[str]) -> Written:
+    return {"line_ids": lines} if lines else {}
+
+
+def _given(**fields: object) -> Written:
+    """The fields that have a value; the others are left out."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _period_shown(period: ShownPeriod) -> Written:
+    shortened = {} if period.shortened_to is None else {"shortened_to": period.shortened_to}
+    return {"start": period.start, "end": period.end, "state": period.state, **shortened}
+
+
+def _pause(pause: ShownPause) -> Written:
+    return {
+        "pause_id": pause.pause_id,
+        "effective_date": pause.effective_date,
+        "resume_date": pause.resume_date,
+        "effect": pause.effect,
+        "state": pause.state,
+    }
+
+
+def _entry(entry: Entry) -> Written:
+    written: Written = {
+        "type": entry.type,
+        "event_id": entry.event_id,
+        "time": entry.time,
+        "recorded_at": entry.recorded_at,
+    }
+    if entry.effective_date is not None:
+        written["effective_date"] = entry.effective_date
+    if entry.refused is not None:
+        written["refused"] = entry.refused
+    return written
+
+
+def _length(period: Written) -> int:
     """Days of a period of dates, seconds of one of instants."""
-    if isinstance(period.start, datetime) and isinstance(period.end, datetime):
-        return int((period.end - period.start).total_seconds())
-    return (period.end - period.start).days
+    length: timedelta = period["end"] - period["start"]
+    return int(length.total_seconds()) if isinstance(period["start"], datetime) else length.days

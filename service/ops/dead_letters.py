@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,13 +18,14 @@ from typing import Any
 
 import asyncpg
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from pydantic_core import from_json
 
 from service import clients, lenient
-from service.messages.dead_letters import Origin, is_cut, origin, original
+from service.messages.dead_letters import MOVED, Origin, is_cut, origin, original
 from service.messages.envelope import STRUCTURED, Envelope, Headers, UnreadableError, decode
+from service.ops.sending import producing
 from service.settings import Settings
 from service.store import dead_letters, outbox
 from service.store.dead_letters import Fate, Place
@@ -198,6 +199,56 @@ async def discard(settings: Settings, letters: AsyncIterator[Sequence[Letter]], 
             done.done += len(fresh)
             done.before += len(page) - len(fresh)
     return done
+
+
+async def take_off(settings: Settings, topic: str, mine: Callable[[Letter], bool], *, dry_run: bool) -> list[str]:
+    """Takes letters off their topic for good, whatever their fates; returns the names they had.
+
+    Kafka lets go of a partition's beginning only: the letters of others that lie there go to its end first, with their
+    fates and under new names. Given again after an interruption, it moves no letter twice.
+    """
+    last, names, moved = dict[TopicPartition, int](), list[str](), set[str]()
+    async with _connection(settings) as connection:
+        async for page in _pages(settings, connection, topic, Wanted(settled=True)):
+            for letter in page:
+                moved |= {value.decode() for name, value in letter.headers if name == MOVED and value is not None}
+                if mine(letter):
+                    names.append(letter.name)
+                    last[TopicPartition(*letter.place[:2])] = letter.place[2]
+        if dry_run or not last:
+            return names
+        async with _consumer(settings) as consumer, producing(settings, settings.largest_record) as producer:
+            async for records in _records(consumer, sorted(last), None):
+                letters = [letter for letter in map(_letter, records) if not mine(letter) and letter.name not in moved]
+                for letter in letters:
+                    if letter.place[2] < last[TopicPartition(*letter.place[:2])]:
+                        await _move(connection, producer, letter)
+        admin = AIOKafkaAdminClient(**clients.kafka(settings))
+        await admin.start()
+        try:
+            await admin.delete_records({tp: RecordsToDelete(before_offset=offset + 1) for tp, offset in last.items()})
+        finally:
+            await admin.close()
+        for tp, offset in last.items():
+            await dead_letters.forget(connection, (tp.topic, tp.partition, offset))
+    return names
+
+
+async def _move(connection: asyncpg.Connection, producer: AIOKafkaProducer, letter: Letter) -> None:
+    """A letter once more, at the end of its partition and with its fate."""
+    headers = [(name, value) for name, value in letter.headers if name != MOVED] + [(MOVED, letter.name.encode())]
+    topic, partition, _ = letter.place
+    written = await producer.send_and_wait(
+        topic,
+        letter.value,
+        letter.key,
+        partition=partition,
+        timestamp_ms=int(letter.written_at.timestamp() * 1000),
+        headers=headers,
+    )
+    fate = (await dead_letters.fates(connection, [letter.place])).get(letter.place)
+    if fate is not None:
+        await dead_letters.settle(connection, [(topic, partition, written.offset)], fate)
 
 
 async def meant(settings: Settings, topic: str, wanted: Wanted) -> AsyncIterator[Sequence[Letter]]:

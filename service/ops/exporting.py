@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from pydantic_core import to_json
+
 from service import clients
 from service.domain.policy import Rules
 from service.domain.timeline import timeline
@@ -39,7 +41,7 @@ async def export(
                 if owner not in by_tenant:  # they come in the order of their tenants
                     by_tenant = {owner: settings.rules((await policies.read(connection, [owner])).get(owner, ()))}
                 told = snapshot(timeline(found.subscription, now, by_tenant[owner]))
-                write(told.model_dump_json().encode() + b"\n")
+                write(to_json(told) + b"\n")
     finally:
         await connection.close()
     return unreadable

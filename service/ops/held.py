@@ -84,6 +84,19 @@ def document(held: Sequence[HeldSubscription]) -> list[dict[str, object]]:
     ]
 
 
+def resumed(done: Sequence[tuple[HeldSubscription, Held | None]]) -> list[dict[str, object]]:
+    """What resuming has come to, for programs; `held_because` null: all that waited is decided."""
+    return [
+        {
+            "tenant_id": each.key[0],
+            "subscription_id": each.key[1],
+            "waited": each.waiting,
+            "held_because": None if again is None else again.because,
+        }
+        for each, again in done
+    ]
+
+
 async def _read(connection: asyncpg.Connection, tenant: str | None) -> list[HeldSubscription]:
     return [
         HeldSubscription(

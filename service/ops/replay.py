@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from service.batch import CLOCK, received
-from service.domain.decide import Decision, activate, conflicting, decide, due_at, tick
-from service.domain.facts import Activated, Command
+from service.domain.decide import Decision, activate, conflicting, decide, due_at, forget, tick
+from service.domain.facts import FORGOTTEN, Activated, Command
 from service.domain.laws import LawBrokenError
 from service.domain.policy import Policy, Rules
 from service.domain.subscription import Subscription
@@ -96,7 +96,12 @@ class Replay:
                 raise ReplayError("the clock comes before the activation")
             grace = timedelta(seconds=json.loads(fact.data)["grace"])
             return clock_origin(self.state), tick(self.state, fact.recorded_at, replace(rules, grace=grace))
-        origin = event_origin(fact.source, fact.event_id, content_digest(fact.type, fact.data))
+        content = fact.content or content_digest(fact.type, fact.data)
+        origin = event_origin(fact.source, fact.event_id, content)
+        if fact.type == FORGOTTEN:
+            if self.state is None:
+                raise ReplayError("the customer is forgotten before the activation")
+            return origin, forget(self.state, fact.event_id, fact.recorded_at)
         return origin, self._decide_event(fact, rules)
 
     def _decide_event(self, fact: StoredFact, rules: Rules) -> Decision:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,9 @@ from service.messages.envelope import LARGEST_VALUE, Envelope, Headers, decode
 from service.schemas.asyncapi import topic_of
 from service.settings import Settings, Topics
 
-_JSON = "application/json"
+SUPPORT = "/support"
+"""The source of what is asked for by hand."""
+_JSON, _STRUCTURED = "application/json", "application/cloudevents+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,15 @@ class Event:
             UnreadableError: nothing; the message says why.
         """
         return decode(self)
+
+    @property
+    def structured(self) -> Event:
+        """An event in binary mode as one in structured mode: attributes and data in one value."""
+        said = {name: (value or b"").decode() for name, value in self.headers}
+        attributes = {name.removeprefix("ce_"): text for name, text in said.items() if name.startswith("ce_")}
+        whole = {**attributes, "datacontenttype": said["content-type"], "data": json.loads(self.value)}
+        value = json.dumps(whole, ensure_ascii=False).encode()
+        return replace(self, value=value, headers=[("content-type", _STRUCTURED.encode())])
 
     @property
     def document(self) -> dict[str, Any]:
@@ -86,8 +97,8 @@ def written(topics: Topics, named: Named, subscription: str, value: bytes, now: 
 
 
 @asynccontextmanager
-async def producing(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
-    """A producer of which every record acknowledged is on all replicas in sync, once.
+async def producing(settings: Settings, largest: int = LARGEST_VALUE + 100_000) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer of which every record acknowledged is on all replicas in sync, once; `largest` in bytes.
 
     Raises:
         KafkaError: there is no Kafka.
@@ -95,7 +106,7 @@ async def producing(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(
         **clients.kafka(settings),
         enable_idempotence=True,
-        max_request_size=LARGEST_VALUE + 100_000,
+        max_request_size=largest,
         max_batch_size=262_144,
         linger_ms=5,
     )

@@ -25,7 +25,7 @@ from service.ops.replay import Judge, Replay
 from service.settings import Settings, Topics
 from service.store import policies
 from service.store.records import Outgoing, unflatten
-from service.store.subscriptions import Key, StoredFact, open_since, read_state, state_json
+from service.store.subscriptions import Key, StoredFact, ends_at, open_since, read_state, state_json
 
 Waiting: TypeAlias = list[tuple[int, Outgoing]]
 
@@ -33,6 +33,8 @@ _NAMED = 5
 """How many fields of one document are named; the rest is counted."""
 _SHOWN = 80
 """How much of a value is shown, in characters."""
+_FACTS_AT_ONCE = 200
+"""How many facts are decided before the event loop has its turn."""
 _NOTHING = object()
 _TRACE = {*CARRIED, *(f"ce_{name}" for name in CARRIED)}
 
@@ -66,10 +68,17 @@ with page as (
     limit $5
 )
 
-select p.tenant_id, p.subscription_id, s.customer_id, s.sequence, s.due_at, s.open_since, s.state, s.published
-from page p
+select tenant_id, subscription_id
+from page
+order by tenant_id, subscription_id
+"""
+_ROWS = """
+select
+    k.tenant_id, k.subscription_id,
+    s.customer_id, s.sequence, s.due_at, s.open_since, s.ends_at, s.state, s.published
+from unnest($1::text [], $2::text []) as k (tenant_id, subscription_id)
 left join subscription s using (tenant_id, subscription_id)
-order by p.tenant_id, p.subscription_id
+order by k.tenant_id, k.subscription_id
 """
 _FACTS = """
 select f.*
@@ -140,10 +149,10 @@ async def verify(
     after: Key | None = ("", "")
     while after is not None:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            rows = await connection.fetch(_PAGE, *after, scope.tenant, scope.subscription, size)
-            verified = await _verified(connection, settings, topics, rows)
+            keys = await page(connection, scope, after, size)
+            verified = await verify_these(connection, settings, topics, keys)
         yield verified
-        after = _key(rows[-1]) if len(rows) == size else None
+        after = keys[-1] if len(keys) == size else None
     last: int | None = 0
     while last is not None:
         rows = await connection.fetch(_OUTBOX, last, _passed_over(topics), size)
@@ -152,12 +161,21 @@ async def verify(
         last = rows[-1]["id"] if len(rows) == size else None
 
 
-async def _verified(
-    connection: asyncpg.Connection, settings: Settings, topics: Topics, rows: Sequence[asyncpg.Record]
+async def page(connection: asyncpg.Connection, scope: Scope, after: Key, size: int) -> list[Key]:
+    """The next few subscriptions in scope that have a row or facts, in the order of their keys."""
+    return [_key(row) for row in await connection.fetch(_PAGE, *after, scope.tenant, scope.subscription, size)]
+
+
+async def verify_these(
+    connection: asyncpg.Connection, settings: Settings, topics: Topics, keys: Sequence[Key]
 ) -> Verified:
-    """One batch: the facts are decided as they come, and only what they come to is held."""
-    keys = [_key(row) for row in rows]
-    waiting = await _waiting(connection, topics, keys)
+    """Verifies subscriptions, within a transaction that reads one snapshot.
+
+    Their facts are decided as they come, and only what they come to is held.
+    """
+    columns = [tenant for tenant, _ in keys], [subscription for _, subscription in keys]
+    rows = await connection.fetch(_ROWS, *columns)
+    waiting = await waiting_of(connection, topics, keys)
     recorded = await policies.recorded(connection, {tenant for tenant, _ in keys})
     replays = {
         key: Replay(
@@ -168,8 +186,7 @@ async def _verified(
         for key in keys
     }
     findings: dict[Key, list[Finding]] = {key: [] for key in keys}
-    columns = [tenant for tenant, _ in keys], [subscription for _, subscription in keys]
-    async for row in connection.cursor(_FACTS, *columns, prefetch=1000):
+    async for row in connection.cursor(_FACTS, *columns, prefetch=_FACTS_AT_ONCE):
         fact, replay = _fact(row), replays[_key(row)]
         replay.take(fact)
         if row["digest"] is not None and row["digest"] != fact.digest:
@@ -181,12 +198,18 @@ async def _verified(
     return Verified(len(rows), tuple(finding for found in findings.values() for finding in found))
 
 
+async def facts_of(connection: asyncpg.Connection, key: Key) -> list[tuple[int, StoredFact]]:
+    """The facts of a subscription in order, each with its position."""
+    rows = await connection.fetch(_FACTS, [key[0]], [key[1]])
+    return [(row["position"], _fact(row)) for row in rows]
+
+
 def _passed_over(topics: Topics) -> list[str]:
     """Topics whose records in the outbox follow from no facts: dead letters, and those being replayed."""
     return [topics.cancellation_dead_letter, *topics.inputs]
 
 
-async def _waiting(connection: asyncpg.Connection, topics: Topics, keys: Iterable[Key]) -> dict[Key, Waiting]:
+async def waiting_of(connection: asyncpg.Connection, topics: Topics, keys: Iterable[Key]) -> dict[Key, Waiting]:
     """What waits in the outbox for these subscriptions, in order."""
     named = {":".join(key).encode(): key for key in keys}
     waiting: dict[Key, Waiting] = {key: [] for key in named.values()}
@@ -220,6 +243,7 @@ def _row(row: asyncpg.Record, replay: Replay) -> Iterator[tuple[str, str]]:
         "row.customer_id": (row["customer_id"], state.agreement.customer_id),
         "row.due_at": ("set" if row["due_at"] else "not set", "set" if replay.is_due else "not set"),
         "row.open_since": (_instant(row["open_since"]), _instant(open_since(state))),
+        "row.ends_at": (_instant(row["ends_at"]), _instant(ends_at(state))),
         "published": ((row["published"] or b"").hex(), replay.published.hex()),
     }
     for name, (stored, said) in columns.items():
@@ -365,4 +389,5 @@ def _fact(row: asyncpg.Record) -> StoredFact:
         data=row["data"],
         policies=row["policies"],
         conflicting=row["conflicting"],
+        content=row["content"],
     )

@@ -29,7 +29,6 @@ COUNTED_TO = 10_000
 _FRESH_SECONDS = 4.0
 _PATIENCE_SECONDS = 3.0
 _AGES = (timedelta(hours=1), timedelta(days=1), timedelta(days=7))
-_DAY = timedelta(days=1)
 
 Lags: TypeAlias = Callable[[], Awaitable[Mapping[tuple[str, int], int]]]
 """How many records of each partition of this worker are still to be decided."""
@@ -65,7 +64,7 @@ class Watch:
                 self._pool.acquire() as connection,
                 connection.transaction(readonly=True),
             ):
-                found = await figures.read(connection, now, _AGES, _DAY, limits)
+                found = await figures.read(connection, now, _AGES, limits)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             metrics.DATABASE_UP.set(0)
             log.info("figures-not-read", error=described(error))
@@ -81,7 +80,11 @@ class Watch:
         for bound, number in zip(metrics.AGES, found.open, strict=True):
             metrics.OPEN.labels(bound).set(number)
         _set_age(metrics.OPEN_AGE, now, found.oldest_open)
-        metrics.DUE_NEXT_DAY.set(found.soon)
+        metrics.ENDING_NEXT_DAY.set(found.ending)
+        metrics.OUT_OF_BALANCE.set(found.books.out_of_balance)
+        metrics.BOOKS_ROUND.set(found.books.verified)
+        metrics.BOOKS_LAST_ROUND.set(found.books.verified_before or 0)
+        _set_age(metrics.BOOKS_ROUND_AGE, now, found.books.began_at)
 
     async def _lag(self) -> None:
         if self.lags is None:

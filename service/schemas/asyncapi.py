@@ -185,7 +185,11 @@ def _structured(channel: str) -> Node:
         "type": {"type": "string", "enum": types, "description": "Says which schema the data has."},
         "time": {**_text("When it happened."), "format": "date-time", "pattern": GIVEN_INSTANT},
         **traces,
-        "data": {"type": "object", "anyOf": [{"$ref": f"events/{file_name(name)}"} for name in types]},
+        "data": {
+            "type": "object",
+            "description": "What has happened, as the schema of its type has it.",
+            "anyOf": [{"$ref": f"events/{file_name(name)}"} for name in types],
+        },
     }
     content_type = {"type": "string", "pattern": "^application/cloudevents"}
     return {

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from service.schemas import asyncapi, events, yaml
 
-FOLDER = Path("schemas")
+FOLDER = Path(__file__).parents[2] / "schemas"
+"""Beside the package, in a checkout and in the image."""
 
 
 def generated(folder: Path = FOLDER) -> dict[str, str]:
@@ -25,14 +26,14 @@ def generated(folder: Path = FOLDER) -> dict[str, str]:
 def stale(folder: Path = FOLDER) -> list[str]:
     """Files that are not as they would be generated, missing and surplus ones included."""
     wanted = generated(folder)
-    found = {str(file.relative_to(folder)): file.read_text("utf-8") for file in _present(folder)}
+    found = {str(file.relative_to(folder)): file.read_text("utf-8") for file in present(folder)}
     return sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
 
 
 def write(folder: Path = FOLDER) -> None:
     """Writes them all, and removes what is no event any more."""
     wanted = generated(folder)
-    for file in _present(folder):
+    for file in present(folder):
         if str(file.relative_to(folder)) not in wanted:
             file.unlink()
     for name, text in wanted.items():
@@ -40,7 +41,8 @@ def write(folder: Path = FOLDER) -> None:
         (folder / name).write_text(text, "utf-8")
 
 
-def _present(folder: Path) -> list[Path]:
+def present(folder: Path = FOLDER) -> list[Path]:
+    """The files that lie there."""
     return [*folder.glob("events/*.json"), *folder.glob("asyncapi.yaml")]
 
 

@@ -27,6 +27,7 @@ order by p.topic, p.partition, p."offset"
 on conflict do nothing
 returning topic, partition, "offset"
 """
+_FORGET = 'delete from dead_letter_fate where topic = $1 and partition = $2 and "offset" <= $3'
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ async def settle(connection: asyncpg.Connection, places: Iterable[Place], fate: 
     """Gives letters their fate; returns those that had none before."""
     said = (fate.fate, fate.reason, fate.decided_at)
     return {_place(row) for row in await connection.fetch(_SETTLE, *_columns(places), *said)}
+
+
+async def forget(connection: asyncpg.Connection, last: Place) -> None:
+    """Forgets the fates of the letters of a partition up to this place."""
+    await connection.execute(_FORGET, *last)
 
 
 def _place(row: asyncpg.Record) -> Place:

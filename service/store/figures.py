@@ -33,10 +33,17 @@ from (
     select due_at from subscription where due_at <= $1 and held_since is null order by due_at limit $2
 ) as counted
 """
-_SOON = """
+_ENDING = """
 select count(*)
-from (select from subscription where due_at > $1 and due_at <= $2 order by due_at limit $3) as counted
+from (select from subscription where ends_at > $1 and ends_at <= $2 order by ends_at limit $3) as counted
 """
+_BOOKS = """
+select
+    verified, began_at, verified_before,
+    (select count(*) from (select from out_of_balance limit $1) as counted) as out_of_balance
+from books
+"""
+_DAY = timedelta(days=1)
 _EVER = datetime.fromisoformat("1900-01-01T00:00:00+00:00")
 
 
@@ -49,27 +56,37 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Round:
+    """How many subscriptions are verified in the round under way, and were in the last; how many differ."""
+
+    verified: int
+    began_at: datetime
+    verified_before: int | None
+    out_of_balance: int
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
-    """`open` by the ages asked for, all older last; `due` is what the clock is late for, `soon` what comes next."""
+    """`open` by the ages asked for, all older last; `due` is what the clock is late for, `ending` what comes next."""
 
     outbox: Waiting
     held: Waiting
     open: tuple[int, ...]
     oldest_open: datetime | None
     due: Waiting
-    soon: int
+    ending: int
+    books: Round
 
 
 async def read(
     connection: asyncpg.Connection,
     now: datetime,
     ages: tuple[timedelta, ...],
-    span: timedelta,
     limits: tuple[int, int],
 ) -> Figures:
     """Reads them; `ages` are the bounds between which open adjustments are counted, youngest first.
 
-    `span` is how far ahead `soon` looks; `limits` where counting the outbox, and all else, stops.
+    `limits` are where counting the outbox, and all else, stops.
     """
     to_outbox, limit = limits
     bounds = [now, *(now - age for age in ages), _EVER]
@@ -79,7 +96,8 @@ async def read(
         open=tuple([await connection.fetchval(_OPEN, since, until, limit) for until, since in pairwise(bounds)]),
         oldest_open=await connection.fetchval(_OLDEST_OPEN),
         due=_waiting(await connection.fetchrow(_LATE, now, limit)),
-        soon=await connection.fetchval(_SOON, now, now + span, limit),
+        ending=await connection.fetchval(_ENDING, now, now + _DAY, limit),
+        books=Round(**await connection.fetchrow(_BOOKS, limit)),
     )
 
 

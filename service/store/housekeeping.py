@@ -13,12 +13,7 @@ where task = $1 and done_at <= $3
 returning task
 """
 _LOCK_INBOX = "lock table inbox, inbox_before in access exclusive mode"
-_ROTATE_INBOX = """
-truncate inbox_before;
-alter table inbox rename to inbox_old;
-alter table inbox_before rename to inbox;
-alter table inbox_old rename to inbox_before;
-"""
+_ROTATE_INBOX = "select rotate_inbox()"
 _WAIT = "set local lock_timeout = '5s'"
 _FORGET_FATES = "delete from dead_letter_fate where decided_at <= $1"
 

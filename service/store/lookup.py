@@ -19,17 +19,23 @@ where tenant_id = $1 and subscription_id = $2
 _BY_ID = """
 select tenant_id, subscription_id, state, held_since, held_because
 from subscription
-where tenant_id = $1 and subscription_id collate "C" >= $2 and subscription_id collate "C" < $2 || $3
+where
+    tenant_id = $1 and subscription_id collate "C" >= $2 and subscription_id collate "C" < $2 || $3
+    and subscription_id collate "C" > $5
 order by subscription_id collate "C"
 limit $4
 """
 _BY_CUSTOMER = """
 select tenant_id, subscription_id, state, held_since, held_because
 from subscription
-where tenant_id = $1 and customer_id collate "C" >= $2 and customer_id collate "C" < $2 || $3
+where
+    tenant_id = $1 and customer_id collate "C" >= $2 and customer_id collate "C" < $2 || $3
+    and (customer_id collate "C", subscription_id collate "C") > ($5, $6)
+    and not (subscription_id collate "C" >= $2 and subscription_id collate "C" < $2 || $3)
 order by customer_id collate "C", subscription_id collate "C"
 limit $4
 """
+_CUSTOMER = "select customer_id from subscription where tenant_id = $1 and subscription_id = $2"
 _EVERY = """
 select tenant_id, subscription_id, state, held_since, held_because
 from subscription
@@ -60,14 +66,25 @@ async def one(connection: asyncpg.Connection, key: Key) -> Found | None:
     return None if row is None else _found(row)
 
 
-async def beginning_with(connection: asyncpg.Connection, tenant: str, text: str, limit: int) -> list[Found]:
-    """A tenant's subscriptions whose id, or whose customer's id, begins with a text: by id first, each once."""
-    if _unstorable(tenant, text):
+async def beginning_with(
+    connection: asyncpg.Connection, tenant: str, text: str, limit: int, after: str = ""
+) -> list[Found]:
+    """A tenant's subscriptions whose id, or whose customer's id, begins with a text: by id first, each once.
+
+    `after` is the id of the last one found before; those that follow it are found then.
+    """
+    if _unstorable(tenant, text, after):
         return []
-    rows = await connection.fetch(_BY_ID, tenant, text, _LAST_CODE_POINT, limit)
-    rows += await connection.fetch(_BY_CUSTOMER, tenant, text, _LAST_CODE_POINT, limit)
-    unique = {row["subscription_id"]: row for row in rows}
-    return [_found(row) for row in list(unique.values())[:limit]]
+    rows, customer = [], ""
+    if not after or after.startswith(text):
+        rows = await connection.fetch(_BY_ID, tenant, text, _LAST_CODE_POINT, limit, after)
+        after = ""
+    else:
+        customer = await connection.fetchval(_CUSTOMER, tenant, after)
+    if len(rows) < limit:
+        left = limit - len(rows)
+        rows += await connection.fetch(_BY_CUSTOMER, tenant, text, _LAST_CODE_POINT, left, customer, after)
+    return [_found(row) for row in rows]
 
 
 async def every(connection: asyncpg.Connection, tenant: str | None) -> AsyncIterator[Found]:

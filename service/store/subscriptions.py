@@ -53,7 +53,8 @@ set
     state = n.state::json,
     published = n.published,
     open_since = n.open_since,
-    updated_at = $9
+    ends_at = n.ends_at,
+    updated_at = $10
 from
     unnest(
         $1::text [],
@@ -63,8 +64,9 @@ from
         $5::timestamptz [],
         $6::text [],
         $7::bytea [],
-        $8::timestamptz []
-    ) as n (tenant_id, subscription_id, customer_id, sequence, due_at, state, published, open_since)
+        $8::timestamptz [],
+        $9::timestamptz []
+    ) as n (tenant_id, subscription_id, customer_id, sequence, due_at, state, published, open_since, ends_at)
 where s.tenant_id = n.tenant_id and s.subscription_id = n.subscription_id
 """
 _HOLD = """
@@ -115,7 +117,8 @@ class StoredFact:
     """One thing that was decided on, as it is kept, with all else that the decision depended on.
 
     `data` is the event's data as JSON, `policies` how many of the tenant's policies had been
-    recorded by then, `conflicting` that the event's id had been used before with other content.
+    recorded by then, `conflicting` that the event's id had been used before with other content,
+    `content` the digest of what the event said before a person was taken out of it.
     """
 
     key: Key
@@ -127,13 +130,15 @@ class StoredFact:
     data: bytes
     policies: int
     conflicting: bool = False
+    content: bytes | None = None
 
     @property
     def digest(self) -> bytes:
         """All of it in 16 bytes."""
         times = (instant.astimezone(UTC).isoformat() for instant in (self.time, self.recorded_at))
         flags = (str(self.policies), str(self.conflicting))
-        parts = (*self.key, self.source, self.event_id, self.type, *times, *flags)
+        said = () if self.content is None else (self.content.hex(),)
+        parts = (*self.key, self.source, self.event_id, self.type, *times, *flags, *said)
         return blake2b("\0".join(parts).encode() + b"\0" + self.data, digest_size=16).digest()
 
 
@@ -215,6 +220,7 @@ async def save(
         [state_json(s) for s, _ in subscriptions],
         [digests.get((s.tenant_id, s.subscription_id)) for s, _ in subscriptions],
         [open_since(s) for s, _ in subscriptions],
+        [ends_at(s) for s, _ in subscriptions],
         now,
     )
 
@@ -237,6 +243,12 @@ async def read(connection: asyncpg.Connection, key: Key) -> Subscription | None:
 def open_since(subscription: Subscription) -> datetime | None:
     """When the oldest adjustment was decided that nobody has carried out yet."""
     return min((adjustment.decided_at for adjustment in subscription.open_adjustments), default=None)
+
+
+def ends_at(subscription: Subscription) -> datetime | None:
+    """When access ends, until that is sealed."""
+    told = subscription.told
+    return None if told.end is None or told.ended else told.end.access_ends_at
 
 
 def state_json(subscription: Subscription) -> str:

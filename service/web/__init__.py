@@ -7,8 +7,10 @@ Invariants
 * Reading never takes from deciding: of the worker's connections, pages hold one at a time.
 * Pages work without scripts. There is no inline script or style, nothing comes from another host, and every answer
   says so in its headers.
-* Effects are in `reading`; what a page says (`view`, `picture`, `writing`) is worked out from values.
+* Nobody comes further than `door` without being a `caller`; what a caller may not see does not exist for them, and the
+  database is told whose rows the reading is about.
+* Effects are in `reading` and `issuer`; what a page says (`view`, `picture`, `writing`) is worked out from values.
 
-Not owned here: the rule and its amounts (`service.domain`), the sentences of amounts and ends (`service.words`), who
-may look (everybody who reaches the address), and whether the worker is well (`service.http`).
+Not owned here: the rule and its amounts (`service.domain`), the sentences of amounts and ends (`service.words`), who is
+who (the issuer of the tokens), and whether the worker is well (`service.http`).
 """

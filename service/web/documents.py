@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from service.domain.policy import Language
 from service.domain.timeline import Status
-from service.messages.outcomes import Maybe, Money, SubscriptionTimeline, snapshot
+from service.messages.outcomes import Maybe, Money, SubscriptionTimeline, as_read
 from service.ops.preview import Previewed, document
 from service.web.reading import Hits, Shown
 from service.web.view import Option, charge_text
@@ -33,7 +33,7 @@ class FoundSubscription(_Model):
 
 
 class SearchDocument(_Model):
-    """What a search found; `more` says that there is more than is shown."""
+    """A page of what a search found; `more` says that there are others after its last."""
 
     subscriptions: list[FoundSubscription]
     more: bool
@@ -177,7 +177,7 @@ def timeline_document(found: Shown, language: Language | None) -> TimelineDocume
     ]
     held = found.held
     return TimelineDocument(
-        timeline=snapshot(timeline),
+        timeline=as_read(timeline),
         revocable_until=timeline.revocable_until,
         explanations=explanations,
         held=None if held is None else HeldDocument(since=held.since, because=held.because),
@@ -192,12 +192,13 @@ def preview_document(previewed: Previewed, now: datetime, options: Sequence[Opti
         for charge, text in zip(mode.get("charges", ()), option.texts, strict=True):
             charge["text"] = text
         if option.asking is not None:
+            binary, structured = option.asking.document, option.asking.structured.document
             mode["event"] = EventDocument(
-                topic=option.asking.topic,
-                key=option.asking.key,
-                headers=option.asking.headers,
-                data=option.asking.data,
-                structured_headers=option.asking.structured_headers,
-                structured_value=option.asking.structured,
+                topic=binary["topic"],
+                key=binary["key"],
+                headers=binary["headers"],
+                data=binary["value"],
+                structured_headers=structured["headers"],
+                structured_value=structured["value"],
             )
     return PreviewDocument.model_validate({**fields, "as_of": now})

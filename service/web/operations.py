@@ -68,8 +68,12 @@ def sample() -> dict[str, Any]:
                 "held": metrics.HELD,
                 "due": metrics.DUE,
                 "due_age": metrics.DUE_AGE,
-                "next_day": metrics.DUE_NEXT_DAY,
+                "next_day": metrics.ENDING_NEXT_DAY,
                 "open_age": metrics.OPEN_AGE,
+                "out_of_balance": metrics.OUT_OF_BALANCE,
+                "books_round": metrics.BOOKS_ROUND,
+                "books_round_age": metrics.BOOKS_ROUND_AGE,
+                "books_last_round": metrics.BOOKS_LAST_ROUND,
             }.items()
         },
     }

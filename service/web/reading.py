@@ -17,8 +17,9 @@ from service.domain.subscription import Subscription
 from service.domain.timeline import Status, Timeline, standing, timeline
 from service.ops.preview import Previewed, previewed
 from service.settings import Settings
-from service.store import lookup, policies
+from service.store import lookup, policies, roles
 from service.store.subscriptions import Held, Key
+from service.web.caller import Caller
 
 log = structlog.get_logger(__name__)
 
@@ -67,22 +68,32 @@ class Reader:
     def __init__(self, pool: asyncpg.Pool, settings: Settings, clock: Callable[[], datetime]) -> None:
         self._pool, self._settings, self._clock = pool, settings, clock
         self._turn = asyncio.Semaphore(1)
+        self._told = settings.oidc_issuer is None  # where all callers see all tenants, there is nothing to tell
 
-    async def search(self, tenant: str, text: str) -> Hits:
-        """A tenant's subscriptions whose id, or whose customer's, begins with a text."""
-        async with self._transaction() as connection:
-            found = await lookup.beginning_with(connection, tenant, text, SHOWN + 1)
+    async def search(self, caller: Caller, tenant: str, text: str, after: str = "") -> Hits:
+        """A tenant's subscriptions whose id, or whose customer's, begins with a text: those that follow `after`.
+
+        None of a tenant that is not for the caller.
+        """
+        if not caller.sees(tenant):
+            return Hits((), more=False)
+        async with self._transaction(caller.seen(tenant)) as connection:
+            found = await lookup.beginning_with(connection, tenant, text, SHOWN + 1, after)
             rules = await self._rules(connection, tenant)
         now = self._clock()
         return Hits(tuple(_hit(each, now, rules) for each in found[:SHOWN]), more=len(found) > SHOWN)
 
-    async def show(self, key: Key, day: date | None = None) -> Shown | None:
-        """A subscription, and what each end mode, and an end on `day`, would come to; None where there is none.
+    async def show(self, caller: Caller, key: Key, day: date | None = None) -> Shown | None:
+        """A subscription, and what each end mode, and an end on `day`, would come to.
+
+        None where there is none, and where it is not for the caller.
 
         Raises:
             Exception: its state cannot be read; whatever reading it has raised.
         """
-        async with self._transaction() as connection:
+        if not caller.sees(key[0]):
+            return None
+        async with self._transaction(caller.seen(key[0])) as connection:
             found = await lookup.one(connection, key)
             rules = await self._rules(connection, key[0])
         if found is not None and found.unreadable is not None:
@@ -98,13 +109,17 @@ class Reader:
         )
 
     @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[asyncpg.Connection]:
+    async def _transaction(self, tenants: frozenset[str]) -> AsyncIterator[asyncpg.Connection]:
+        """Where these tenants' rows can be seen, and no others if the database keeps watch too."""
         async with (
             asyncio.timeout(_SECONDS),
             self._turn,
             self._pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
+            if not await roles.confine(connection, tenants) and not self._told:
+                self._told = True
+                log.warning("rows-unguarded")
             yield connection
 
     async def _rules(self, connection: asyncpg.Connection, tenant: str) -> Rules:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, datetime
 from functools import cache
 from hashlib import sha256
+from http import HTTPStatus
 from importlib.resources import files
 from typing import Any, get_args
 from urllib.parse import urlencode
@@ -14,6 +16,7 @@ import asyncpg
 import structlog
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from starlette.applications import Starlette
+from starlette.authentication import requires
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -30,10 +33,11 @@ from service.ops.watching import Watch
 from service.settings import Settings, Topics
 from service.web import view
 from service.web.api import api
+from service.web.caller import Caller
+from service.web.contract import Contract, contract
 from service.web.operations import Operations
 from service.web.picture import days_of
 from service.web.reading import Reader, Shown
-from service.web.security import SecurityHeaders
 from service.web.wording import LABELS
 from service.web.writing import Writer
 
@@ -46,15 +50,20 @@ _LANGUAGES: tuple[Language, ...] = get_args(Language)
 def site(
     pool: asyncpg.Pool, settings: Settings, topics: Topics, clock: Callable[[], datetime], watch: Watch
 ) -> ASGIApp:
-    """Everything under `/` but the probes."""
+    """Everything under `/` but the probes and the metrics; each request comes with its caller."""
     reader = Reader(pool, settings, clock)
     pages = _Pages(reader, topics, Operations(watch))
-    app = Starlette(
+    with suppress(FileNotFoundError):
+        contract()  # takes its time, which no reader is to wait for
+    return Starlette(
         routes=[
-            Route("/", pages.search),
-            Route("/timeline", pages.timeline),
-            Route("/operations", pages.operations),
-            Route("/operations/events", pages.operations_events),
+            Route("/", requires("reader")(pages.search)),
+            Route("/timeline", requires("reader")(pages.timeline)),
+            Route("/operations", requires("operator")(pages.operations)),
+            Route("/operations/events", requires("operator")(pages.operations_events)),
+            Route("/asyncapi", pages.contract),
+            Route("/asyncapi/messages/{name}", pages.message),
+            Route("/asyncapi/{path:path}", pages.contract_file),
             Mount("/api", api(reader, topics, OUTAGES)),
             Mount("/static", _Static(packages=[("service.web", "static")])),
         ],
@@ -65,7 +74,6 @@ def site(
             **dict.fromkeys(OUTAGES, pages.unavailable),
         },
     )
-    return SecurityHeaders(app)  # around all of it, what fails included
 
 
 class _Static(StaticFiles):
@@ -86,16 +94,16 @@ class _Pages:
 
     async def search(self, request: Request) -> Response:
         """A form, and what was found."""
-        text, tenant = _parameter(request, "q").strip(), _parameter(request, "tenant") or "default"
-        hits = await self._reader.search(tenant, text) if text else None
+        text, tenant, after = _parameter(request, "q").strip(), _tenant(request), _parameter(request, "after")
+        hits = await self._reader.search(request.user, tenant, text, after) if text else None
         part = "found.html" if request.headers.get("HX-Request") else "search.html"
-        return self._page(request, part, text=text, tenant=tenant, hits=hits)
+        return self._page(request, part, text=text, tenant=tenant, hits=hits, after=after)
 
     async def timeline(self, request: Request) -> Response:
         """A subscription's timeline with its preview."""
-        key = (_parameter(request, "tenant") or "default", _parameter(request, "subscription"))
+        key = (_tenant(request), _parameter(request, "subscription"))
         day, bad_day = _day(_parameter(request, "date"))
-        found = await self._reader.show(key, day)
+        found = await self._reader.show(request.user, key, day)
         if found is None:
             return self._page(request, "missing.html", status=404, key=key)
         write, part = _writer(request), bool(request.headers.get("HX-Request"))
@@ -123,17 +131,39 @@ class _Pages:
             codes=[(code, code) for code in get_args(RefusalCode)],
         )
 
-    async def operations_events(self, _: Request) -> Response:
+    async def operations_events(self, request: Request) -> Response:  # noqa: ARG002  whose caller is looked at
         """What fills it, for as long as somebody looks."""
         return self._operations.stream()
+
+    async def contract(self, request: Request) -> Response:
+        """The topics and what goes over them."""
+        return self._page(request, "contract.html", contract=_contract())
+
+    async def message(self, request: Request) -> Response:
+        """One message, field by field, with its examples."""
+        found = _contract().messages.get(request.path_params["name"])
+        if found is None:
+            raise HTTPException(404)
+        return self._page(request, "message.html", message=found)
+
+    async def contract_file(self, request: Request) -> Response:
+        """The document for machines, and the schemas that it refers to."""
+        path = request.path_params["path"]
+        text = _contract().files.get(path)
+        if text is None:
+            raise HTTPException(404)
+        media_type = "application/yaml" if path.endswith(".yaml") else "application/schema+json"
+        return Response(text, media_type=media_type)
 
     async def refused(self, request: Request, error: Exception) -> Response:
         """What there is no page for."""
         status = error.status_code if isinstance(error, HTTPException) else 500
-        return self._page(request, "problem.html", status=status, title_key="no-page", text_key=None)
+        title = "not-yours" if status == HTTPStatus.FORBIDDEN else "no-page"
+        return self._page(request, "problem.html", status=status, title_key=title, text_key=None)
 
-    async def unavailable(self, request: Request, _: Exception) -> Response:
+    async def unavailable(self, request: Request, error: Exception) -> Response:
         """What cannot be read just now."""
+        log.warning("page-unavailable", path=request.url.path, error=f"{type(error).__name__}: {error}")
         page = self._page(request, "problem.html", status=503, title_key="unavailable", text_key="unavailable/text")
         page.headers["Retry-After"] = "5"
         return page
@@ -159,12 +189,20 @@ class _Pages:
         text = self._templates.get_template(template).render(
             **values,
             write=write,
+            operator="operator" in request.user.roles,
             languages=[
                 (language, LABELS[language]["language"], _address(request, lang=language)) for language in _LANGUAGES
             ],
             address=lambda path, **query: f"{path}?{urlencode({**query, 'lang': write.language})}",
         )
         return HTMLResponse(text, status, headers={"Vary": "Accept-Language, HX-Request"})
+
+
+def _contract() -> Contract:
+    try:
+        return contract()
+    except FileNotFoundError as error:
+        raise HTTPException(404) from error
 
 
 @cache
@@ -197,6 +235,11 @@ def _writer(request: Request) -> Writer:
             if wanted.lower() == language:
                 return Writer(language)
     return Writer("en")
+
+
+def _tenant(request: Request) -> str:
+    caller: Caller = request.user
+    return _parameter(request, "tenant") or caller.first_tenant
 
 
 def _parameter(request: Request, name: str) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Generic, TypeVar
+from uuid import uuid4
 
 from service import words
 from service.domain.difference import calculation
+from service.domain.facts import EndWish
 from service.domain.periods import Period, local_date
 from service.domain.policy import Language
 from service.domain.preview import Preview
@@ -20,12 +23,13 @@ from service.messages.outcomes import (
     TimelineCharge,
     TimelineEntry,
     TimelinePeriod,
-    snapshot,
+    as_read,
 )
 from service.ops.preview import Previewed
+from service.ops.sending import SUPPORT, Event, Named, event
 from service.settings import Topics
+from service.store.subscriptions import Key
 from service.web import picture
-from service.web.asking import Asking, asking
 from service.web.picture import Picture
 from service.web.reading import Shown
 from service.web.writing import Writer
@@ -101,7 +105,14 @@ class Option:
 
     name: str
     preview: Preview
-    asking: Asking | None
+    asking: Event | None
+
+    @property
+    def record(self) -> str:
+        """The event that asks for it as one JSON document, in structured mode, for a person to copy."""
+        assert self.asking is not None, "nothing asks for what would be refused"  # noqa: S101  a bug, not input
+        return json.dumps(self.asking.structured.document, indent=2, ensure_ascii=False)
+
     texts: tuple[str, ...]
     refusal: str | None
 
@@ -115,7 +126,7 @@ class Option:
 def page(found: Shown, write: Writer) -> PageView:
     """The timeline page of a subscription."""
     timeline = found.timeline.told_in(write.language)
-    shown = snapshot(timeline)
+    shown = as_read(timeline)
     today = local_date(found.now, shown.time_zone)
     drawn = [picture.draw(shown, today, write, width) for width in (picture.WIDE, picture.NARROW)]
     adjusted = {adjustment.charge_id for adjustment, _ in timeline.adjustments}
@@ -162,7 +173,7 @@ def options(previewed: Previewed, topics: Topics, now: datetime, language: Langu
             name=name,
             preview=preview,
             refusal=None if preview.refusal is None else words.rejected(language, preview.refusal[0]),
-            asking=None if preview.refusal else asking(topics, previewed.key, previewed.wishes[name], now),
+            asking=None if preview.refusal else _asking(topics, previewed.key, previewed.wishes[name], now),
             texts=tuple(
                 words.kept(replace(charge.calculation, language=language), previewed.agreement)
                 for charge in preview.charges
@@ -218,24 +229,35 @@ def _answers(
 
 
 def _kept(shown: SubscriptionTimeline, charges: Sequence[Settled], adjusted: set[str], write: Writer) -> Answer:
-    """What is kept of the charges that were adjusted, and of those that are only planned."""
+    """What is kept of the charges that were adjusted, with that of the last day, and of those that are only planned."""
     money = [
         (write("kept/of", kept=write.units(kept, shown.currency), full=write.units(full, shown.currency)), window)
-        for kept, full, window in _sums(charges, adjusted)
+        for kept, full, window in _sums(charges, adjusted, shown.last_active_day)
     ]
     planned = tuple(f"{write.span(window.start, window.end)}: {text}" for text, window in money if window is not None)
     issued = next((text for text, window in money if window is None), write("kept/all"))
     return Answer("kept", write("kept"), issued, planned)
 
 
-def _sums(charges: Sequence[Settled], adjusted: set[str]) -> Iterator[tuple[int, int, Period | None]]:
-    """Kept and full, in minor units: of all adjusted charges together, then of each planned one that is shortened."""
-    counted = [s for s in charges if s.charge.charge_id in adjusted]
-    if counted:
+def _sums(
+    charges: Sequence[Settled], adjusted: set[str], last_day: date | None
+) -> Iterator[tuple[int, int, Period | None]]:
+    """Kept and full, in minor units: of all adjusted charges together, then of each planned one that is shortened.
+
+    With the adjusted ones goes what is billed for the last active day, be it kept whole.
+    """
+    counted = [s for s in charges if s.charge.charge_id in adjusted or _is_billed_for(s, last_day)]
+    if adjusted and counted:
         yield sum(s.kept.gross for s in counted), sum(s.full.gross for s in counted), None
     for settled in charges:
         if settled.charge.state == "planned" and 0 < settled.kept.gross < settled.full.gross:
             yield settled.kept.gross, settled.full.gross, settled.window
+
+
+def _is_billed_for(settled: Settled, day: date | None) -> bool:
+    window = settled.window
+    recurring = settled.charge.state == "issued" and settled.charge.kind == "recurring"
+    return recurring and day is not None and window is not None and window.start <= day < window.end
 
 
 def _access(shown: SubscriptionTimeline, write: Writer) -> str:
@@ -273,3 +295,12 @@ def _charge_name(charge: TimelineCharge, write: Writer) -> str:
 def _place(row: ChargeRow) -> tuple[bool, str, str]:
     period = row.charge.period
     return period is None, "" if period is None else str(period.start), row.charge.charge_id or ""
+
+
+def _asking(topics: Topics, key: Key, wish: EndWish, now: datetime) -> Event:
+    """The event that asks for an end, at the time of the preview: decided then, it comes to what was previewed."""
+    end: dict[str, str] = {"mode": wish.mode}
+    if wish.end_date is not None:
+        end["date"] = wish.end_date.isoformat()
+    data = {"tenant_id": key[0], "subscription_id": key[1], "end": end}
+    return event(topics, Named(SUPPORT, str(uuid4()), "cancellation-requested", now), data, now)

@@ -18,6 +18,9 @@ from urllib.request import urlopen
 import promql_parser
 import pytest
 import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
@@ -44,6 +47,7 @@ BROUGHT_ABOUT: dict[str, dict[str, str]] = {
     "CancellationOutboxOld": {"cancellation_outbox_oldest_age_seconds": "0x60 0+60x60"},
     "CancellationOutboxFull": {"cancellation_outbox_full_total": RISING},
     "CancellationSubscriptionsHeld": {"cancellation_held_subscriptions": "0x60 1x60"},
+    "CancellationBooksOutOfBalance": {"cancellation_books_out_of_balance_subscriptions": "0x60 1x60"},
     "CancellationEndsLate": {"cancellation_due_oldest_age_seconds": "0x60 0+60x60"},
     "CancellationReadingFailed": {'cancellation_dead_letters_total{reason="reading-failed"}': "0x115 1x5"},
     "CancellationDeadLetters": {'cancellation_dead_letters_total{reason="malformed"}': "0x100 1x20"},
@@ -131,6 +135,51 @@ def test_panels_lie_beside_each_other_and_say_what_they_show() -> None:
         )
 
 
+def grafana_reads(dashboard: Any) -> Any:  # noqa: ANN401  JSON
+    """The dashboard as Grafana's own model of it writes it again: with what the model knows, and nothing else."""
+    register_default_plugins()
+    return json.loads(json.dumps(Dashboard.from_json(dashboard), cls=JSONEncoder))
+
+
+def lost(given: Any, read: Any, at: str = "") -> Iterator[str]:  # noqa: ANN401  JSON
+    """Where something that was given has not been read."""
+    if isinstance(given, dict) and isinstance(read, dict):
+        for name, value in given.items():
+            yield from lost(value, read[name], f"{at}.{name}") if name in read else [f"{at}.{name}"]
+    elif isinstance(given, list) and isinstance(read, list) and len(given) == len(read):
+        for number, (one, other) in enumerate(zip(given, read, strict=True)):
+            yield from lost(one, other, f"{at}[{number}]")
+    elif given != read:
+        yield at
+
+
+def test_grafanas_own_model_knows_every_field_of_the_dashboard() -> None:
+    dashboard = json.loads(DASHBOARD.read_text("utf-8"))
+    assert list(lost(dashboard, grafana_reads(dashboard))) == []
+
+
+def test_a_field_that_grafana_does_not_know_is_found() -> None:
+    dashboard = json.loads(DASHBOARD.read_text("utf-8"))
+    dashboard["panels"][1]["gridPosition"] = dashboard["panels"][1].pop("gridPos")
+    dashboard["panels"][2]["targets"][0]["expression"] = "up"
+    found = list(lost(dashboard, grafana_reads(dashboard)))
+    assert found == [".panels[1].gridPosition", ".panels[2].targets[0].expression"]
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="there is no promtool on the PATH, and make alerts has built none")
+def test_prometheus_itself_reads_every_query_of_the_dashboard(tmp_path: Path) -> None:
+    written = [
+        {"record": f"panel:{number}", "expr": expression.replace("$__rate_interval", "5m")}
+        for number, (_, expression) in enumerate(queries())
+    ]
+    file = tmp_path / "panels.yml"
+    file.write_text(json.dumps({"groups": [{"name": "panels", "rules": written}]}), "utf-8")
+    assert PROMTOOL is not None
+    done = subprocess.run([PROMTOOL, "check", "rules", str(file)], capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(written)} rules found" in done.stdout
+
+
 def test_every_alert_is_brought_about_below() -> None:
     assert {alert["alert"] for alert in ALERTS} == {*BROUGHT_ABOUT, "CancellationWorkersGone"}
 
@@ -169,6 +218,13 @@ def test_each_alert_fires_when_it_should_and_no_other_with_it(
     for arguments in (("check", "rules", str(RULES)), ("test", "rules", str(file))):
         done = subprocess.run([PROMTOOL, *arguments], capture_output=True, text=True, check=False)  # noqa: S603
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="there is no promtool on the PATH, and make alerts has built none")
+def test_prometheus_takes_what_compose_gives_it() -> None:
+    command = ["check", "config", "--syntax-only", "deploy/prometheus/prometheus.yml"]  # its token is in the container
+    done = subprocess.run([str(PROMTOOL), *command], capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _calm(sample: Sample) -> bool:

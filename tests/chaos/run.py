@@ -27,7 +27,7 @@ from tests.chaos.workers import CHECKOUT, Slot, kept
 _PARTITIONS = 4
 _QUIET = 300  # seconds in which nothing at all happens, after which a run is given up
 _A_LONG_TIME = 90 * 24 * 3600.0  # no end is sealed while events are told: they are told too fast for that
-_FUTURE = 3 * 365 * 24 * 3600.0  # when every end has been reached
+FUTURE = 3 * 365 * 24 * 3600.0  # when every end has been reached
 _INPUTS = ("subscription-lifecycle", "cancellation-requested", "cancellation-policy")
 
 Fault = Callable[["Run"], Coroutine[Any, Any, None]]
@@ -183,11 +183,11 @@ async def play(run: Run, fault: Fault) -> Row:
         quiet = now()
         for slot in slots:
             slot.points = ()
-        await _settled(run, "events", 0)
+        await settled(run, "events", 0)
         row.resumed_s = round(now() - quiet, 1)
         if plan.seals:
-            run.clock.write_text(str(_FUTURE))
-            await _settled(run, "ends", _FUTURE)
+            run.clock.write_text(str(FUTURE))
+            await settled(run, "ends", FUTURE)
         row.stall_s = round(max(run.stalls, default=0), 1)
     row.found = await examine(run.brokers.direct, run.topics, run.sender.lives, sealed=plan.seals)
     row.events, row.resent = run.sender.sent, run.sender.again
@@ -289,7 +289,7 @@ async def _until(run: Run, reached: Callable[[], bool], what: str) -> None:
         await asyncio.sleep(0.1)
 
 
-async def _settled(run: Run, what: str, ahead: float) -> None:
+async def settled(run: Run, what: str, ahead: float) -> None:
     """Waits until all that was sent is decided, all that is due by then is done, and the outbox is empty."""
     inputs = await _sent(run)
     limit, before = now() + _QUIET, (0, 0, 0)

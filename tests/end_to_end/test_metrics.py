@@ -83,4 +83,4 @@ async def test_every_name_and_unit_is_as_prometheus_has_them(running: Running) -
 def test_every_reason_and_every_wait_in_the_code_is_known_in_advance() -> None:
     code = "\n".join(file.read_text("utf-8") for file in sorted(Path("service").rglob("*.py")))
     assert set(re.findall(r'UnreadableError\("([a-z-]+)"', code)) == set(REASONS)
-    assert {*re.findall(r'patiently\("([a-z]+)"', code), "relay"} == set(WAITS)
+    assert {*re.findall(r'patiently\("([a-z]+)"', code), "relay", "books"} == set(WAITS)

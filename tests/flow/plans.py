@@ -29,9 +29,10 @@ set client_min_messages = log;
 """
 _FILL = (
     """
-    insert into subscription (tenant_id, subscription_id, customer_id, due_at, open_since, updated_at)
+    insert into subscription (tenant_id, subscription_id, customer_id, due_at, ends_at, open_since, updated_at)
     select
         'T' || n % 1000, 'S' || n, 'C' || n / 2, case when n % 5 = 0 then $2::timestamptz + n * interval '1 minute' end,
+        case when n % 5 = 0 then $2::timestamptz + n * interval '1 minute' end,
         case when n % 50 = 0 then $2 end, $2
     from generate_series(1, $1) as n
     """,

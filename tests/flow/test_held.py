@@ -223,10 +223,13 @@ async def test_the_commands_list_what_is_held_and_resume_it(world: World, databa
     assert (code, first["subscription_id"], first["waiting"]) == (0, "s", 2)
     assert first["held_because"] == "ValueError: a bug of ours"
     assert "a bug of ours" in command_line(database, "held")[1]
-    assert command_line(database, "resume")[0] == 1
+    assert command_line(database, "resume")[0] == 2
     assert command_line(database, "resume", "nobody")[0] == 1
     assert command_line(database, "resume", "s")[:2] == (0, "default s: 2 events decided\n")
-    assert command_line(database, "resume", "--all")[:2] == (0, "default t: 2 events decided\n")
+    code, out, _ = command_line(database, "resume", "--all", "--json")
+    said = {"tenant_id": "default", "subscription_id": "t", "waited": 2, "held_because": None}
+    assert (code, json.loads(out)) == (0, [said])
+    assert command_line(database, "resume", "--all")[:2] == (0, "No subscription is held.\n")
     assert await world.types() == CANCELLED * 2
 
 

@@ -135,14 +135,25 @@ async def test_what_waits_is_counted_with_its_age(world: World, watch: Watch, mo
     assert value("database_up") == 1
 
 
-async def test_what_is_due_is_told_from_what_will_be(world: World, watch: Watch) -> None:
+async def test_what_ends_in_the_next_day_is_told_from_what_is_due(world: World, watch: Watch) -> None:
     await world.flow.process([world.activated(), world.cancel()])
-    ends = "2026-11-20T23:01:00+00:00"
-    for hours_before, soon, due in ((25, 0, 0), (23, 1, 0), (-1, 0, 1)):
-        world.now = type(world.now).fromisoformat(ends) - timedelta(hours=hours_before)
+    ends = "2026-11-20T23:00:00+00:00"
+    for seconds_before, ending, due in ((86_401, 0, 0), (86_400, 1, 0), (1, 1, 0), (0, 0, 0), (-60, 0, 1)):
+        world.now = type(world.now).fromisoformat(ends) - timedelta(seconds=seconds_before)
         await look(watch)
-        assert (value("due_next_day_subscriptions"), value("due_subscriptions")) == (soon, due)
+        assert (value("ending_next_day_subscriptions"), value("due_subscriptions")) == (ending, due), seconds_before
+    world.pass_by(hours=1)
+    await look(watch)
     assert value("due_oldest_age_seconds") == 3600
+
+
+async def test_a_last_period_that_begins_is_no_end(world: World, watch: Watch) -> None:
+    await world.flow.process([world.activated(), world.cancel(date="2027-02-15")])
+    world.now = type(world.now).fromisoformat("2027-01-31T00:00:00+00:00")
+    due = await world.pool.fetchval("select due_at from subscription")
+    assert world.now < due < world.now + timedelta(days=1), "something is due that is no end"
+    await look(watch)
+    assert value("ending_next_day_subscriptions") == 0
 
 
 async def test_rows_are_counted_to_a_limit(world: World, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,13 +26,31 @@ class Sent:
     def __init__(self) -> None:
         self.records: list[tuple[str, dict[str, bytes]]] = []
 
-    async def send(self, topic: str, *, key: bytes, value: bytes, headers: list[tuple[str, bytes]]) -> Any:  # noqa: ANN401
-        assert key
-        assert value
-        self.records.append((topic, dict(headers)))
+    async def partitions_for(self, _: str) -> set[int]:
+        return {0, 1, 2}
+
+    def create_batch(self) -> Batch:
+        return Batch()
+
+    async def send_batch(self, batch: Batch, topic: str, *, partition: int) -> Any:  # noqa: ANN401
+        assert partition in await self.partitions_for(topic)
+        self.records += [(topic, headers) for headers in batch.headers]
         acknowledged = asyncio.get_running_loop().create_future()
         acknowledged.set_result(None)
         return acknowledged
+
+
+class Batch:
+    """Takes every record."""
+
+    def __init__(self) -> None:
+        self.headers: list[dict[str, bytes]] = []
+
+    def append(self, *, key: bytes, value: bytes, headers: list[tuple[str, bytes]], **_: object) -> bool:
+        assert key
+        assert value
+        self.headers.append(dict(headers))
+        return True
 
 
 class Team:

@@ -204,6 +204,7 @@ async def test_every_digit_of_the_state_counts(world: World) -> None:
     [
         ("sequence", "5", "row.sequence: stored 5, facts say 4"),
         ("customer_id", "'another'", 'row.customer_id: stored "another", facts say "customer"'),
+        ("ends_at", "null", 'row.ends_at: stored null, facts say "2026-11-20T23:00:00+00:00"'),
         ("open_since", "null", 'row.open_since: stored null, facts say "2026-11-12T08:00:00+00:00"'),
         ("due_at", "null", 'row.due_at: stored "not set", facts say "set"'),
         ("state", "null", 'state: stored nothing, facts say "a subscription"'),

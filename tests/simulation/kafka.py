@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 from zlib import crc32
 
@@ -52,12 +52,21 @@ class Log:
 
 
 class _Batch:
-    """Records that are sent together, and what has become of them."""
+    """Records that are sent together, and what has become of them; `room` is for how many there is."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = 3) -> None:
         self.records: list[Published] = []
         self.done = False
         self.error: SendingFailedError | None = None
+        self._room = room
+
+    def append(self, *, timestamp: None, key: bytes | None, value: bytes | None, headers: Headers) -> bool | None:
+        """Adds a record; None where it is full."""
+        assert timestamp is None, "the broker's clock counts"
+        if len(self.records) == self._room:
+            return None
+        self.records.append(Published("", key, value, headers))
+        return True
 
 
 class _Acknowledgement:
@@ -106,6 +115,23 @@ class Producer:
             queue.append(_Batch())
         queue[-1].records.append(Published(topic, key, value, headers))
         return _Acknowledgement(queue[-1])
+
+    async def partitions_for(self, _: str) -> set[int]:
+        """The partitions of a topic; all have as many."""
+        return set(range(PARTITIONS))
+
+    def create_batch(self) -> _Batch:
+        """An empty batch, to be filled and sent."""
+        return _Batch(1 + self._network.chance.below(3))
+
+    async def send_batch(self, batch: _Batch, topic: str, *, partition: int) -> _Acknowledgement:
+        """Queues a batch behind those of its partition; returns what to await."""
+        await TURN
+        if not self._is_open:
+            raise SendingFailedError("the producer is closed")
+        batch.records = [replace(record, topic=topic) for record in batch.records]
+        self._queues.setdefault((topic, partition), deque()).append(batch)
+        return _Acknowledgement(batch)
 
     async def stop(self) -> None:
         """Waits for all that is under way, as the real one does."""

@@ -43,7 +43,9 @@ KEYS = {
 IDENTITIES = {"fact": "position", "parked": "position", "policy": "position", "outbox": "id"}
 DEFAULTS: dict[str, Row] = {
     "subscription": {
-        **dict.fromkeys(("customer_id", "due_at", "state", "published", "open_since", "held_since", "held_because")),
+        **dict.fromkeys(
+            ("customer_id", "due_at", "state", "published", "open_since", "ends_at", "held_since", "held_because")
+        ),
         "sequence": 0,
     },
 }

@@ -154,10 +154,11 @@ async def save(  # noqa: PLR0913, PLR0917  as many as the statement has
     states: Texts,
     published: Sequence[bytes | None],
     open_since: Sequence[datetime | None],
+    ends: Sequence[datetime | None],
     now: datetime,
 ) -> list[Row]:
-    names = ("customer_id", "sequence", "due_at", "state", "published", "open_since")
-    for tenant, name, *values in columns(tenants, ids, customers, sequences, due, states, published, open_since):
+    names = ("customer_id", "sequence", "due_at", "state", "published", "open_since", "ends_at")
+    for tenant, name, *values in columns(tenants, ids, customers, sequences, due, states, published, open_since, ends):
         changes = {**dict(zip(names, values, strict=True)), "updated_at": now}
         await _update(c, t, "subscription", (tenant, name), changes)
     return []
@@ -256,8 +257,14 @@ async def page(
     c: Connection, t: Transaction, tenant: str, name: str, _: str | None, __: str | None, limit: int
 ) -> list[Row]:
     keys = {_key(row) for table in ("subscription", "fact") for row in c.database.scan(t, table)}
+    following = sorted(key for key in keys if key > (tenant, name))[:limit]
+    return [{"tenant_id": key[0], "subscription_id": key[1]} for key in following]
+
+
+@knows(verify._ROWS)
+async def rows_of(c: Connection, t: Transaction, tenants: Texts, ids: Texts) -> list[Row]:
     rows = []
-    for key in sorted(key for key in keys if key > (tenant, name))[:limit]:
+    for key in sorted(columns(tenants, ids)):
         row = c.database.see(t, "subscription", key) or dict.fromkeys(("state", "published"))
         rows.append({**row, "tenant_id": key[0], "subscription_id": key[1]})
     return rows

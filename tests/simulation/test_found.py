@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 import asyncpg
 import pytest
@@ -26,11 +25,16 @@ class GivesUp:
         self.sent: list[bytes] = []
         self._given_up = given_up
 
-    async def send(
-        self, _: str, *, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes | None]]
-    ) -> asyncio.Future[None]:
-        assert (key, headers) == (b"s", [])
+    async def partitions_for(self, _: str) -> set[int]:
+        return {0}
+
+    def create_batch(self) -> One:
+        return One()
+
+    async def send_batch(self, batch: One, _: str, *, partition: int) -> asyncio.Future[None]:
+        assert partition == 0
         acknowledged = asyncio.get_running_loop().create_future()
+        (value,) = batch.values
         if value in self._given_up:
             self._given_up.remove(value)
             acknowledged.set_exception(TimeoutError("no leader for the partition"))
@@ -38,6 +42,19 @@ class GivesUp:
             self.sent.append(value)
             acknowledged.set_result(None)
         return acknowledged
+
+
+class One:
+    """A batch that has room for one record."""
+
+    def __init__(self) -> None:
+        self.values: list[bytes] = []
+
+    def append(self, *, value: bytes, **_: object) -> bool | None:
+        if self.values:
+            return None
+        self.values.append(value)
+        return True
 
 
 @pytest.fixture

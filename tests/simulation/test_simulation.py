@@ -9,7 +9,7 @@ from tests.simulation.faults import FAULTS
 from tests.simulation.hunt import play, shown, shrunk
 from tests.simulation.world import Scenario
 
-SEEDS = 40
+SEEDS = 80
 """As many as it may take until a mistake is found out."""
 
 

@@ -84,9 +84,12 @@ class Stage:
         """The address of a page."""
         return f"{self.address}{path}" + (f"?{urlencode(query)}" if query else "")
 
-    async def ask(self, path: str = "/", method: str = "GET", accept: str = "", **query: str) -> Answer:
+    async def ask(
+        self, path: str = "/", method: str = "GET", accept: str = "", authorization: str = "", **query: str
+    ) -> Answer:
         """What the site answers."""
-        request = Request(self.url(path, **query), method=method, headers={"Accept-Language": accept})  # noqa: S310
+        headers = {"Accept-Language": accept} | ({"Authorization": authorization} if authorization else {})
+        request = Request(self.url(path, **query), method=method, headers=headers)  # noqa: S310  our own site
         return await asyncio.to_thread(_asked, request)
 
     @property
@@ -99,11 +102,15 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(pool: asyncpg.Pool) -> AsyncIterator[Stage]:
+async def staged(
+    pool: asyncpg.Pool,
+    reading: asyncpg.Pool | None = None,
+    **settings: Any,  # noqa: ANN401  those of `Settings`
+) -> AsyncIterator[Stage]:
     """A stage whose site is served while the context lasts."""
     stage = Stage(pool)
-    settings = Settings(http_bind="127.0.0.1:0")
-    async with serve(settings, Topics(), pool, Health(), lambda: stage.now) as stage.address:
+    given = Settings(**{"http_bind": "127.0.0.1:0", "http_rate_limit": "100000/minute", **settings})
+    async with serve(given, Topics(), pool, Health(), lambda: stage.now, reading=reading) as stage.address:
         yield stage
 
 

@@ -63,6 +63,21 @@ async def test_a_search(november: Stage) -> None:
     fits(await described(november), "/api/subscriptions", 200, answer.json)
 
 
+async def test_a_search_goes_on_after_the_last_one_of_the_page_before(november: Stage) -> None:
+    await november.pool.execute(
+        "insert into subscription (tenant_id, subscription_id, customer_id, updated_at)"
+        " select 'default', 'N' || to_char(n, 'FM00'), 'K-7', now() from generate_series(1, 45) n"
+    )
+    seen: list[str] = []
+    pages = 0
+    answer = {"more": True}
+    while answer["more"]:
+        answer = (await november.ask("/api/subscriptions", q="K-", after=seen[-1] if seen else "")).json
+        seen += [found["subscription_id"] for found in answer["subscriptions"]]
+        pages += 1
+    assert (pages, seen) == (3, [*(f"N{n:02}" for n in range(1, 46)), "S1"])
+
+
 async def test_a_timeline_is_the_published_one_with_what_support_is_asked(november: Stage) -> None:
     answer = (await november.ask("/api/timeline", subscription_id="S1", language="da")).json
     published = await november.pool.fetchval(

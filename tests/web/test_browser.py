@@ -95,10 +95,27 @@ async def test_a_cancellation_taken_back_answers_that_nothing_is_left_of_it(stag
 async def test_a_month_that_is_only_planned_says_what_is_left_of_it(stage: Stage, page: Page) -> None:
     await stage.play(titled("a month that is only planned"))
     await page.goto(stage.url("/timeline", subscription="S1"))
-    shown = await answers(page)
-    assert shown["headline"] == "Ends 11 December 2026"
-    assert shown["Kept"] == "Everything that is billed December 2026: 100.00 kr. of 310.00 kr."
-    assert shown["Given back"] == "Nothing"
+    assert await answers(page) == {
+        "headline": "Ends 11 December 2026",
+        "Last active day": "Thursday 10 December 2026",
+        "Kept": "Everything that is billed December 2026: 100.00 kr. of 310.00 kr.",
+        "Given back": "Nothing",
+        "Can it be regretted?": "Yes, until 11 December 2026 at 00:00 Taken back before then, it is as if nothing had "
+        "happened; so long it can be moved as well.",
+    }
+
+
+async def test_a_period_that_is_kept_whole_says_what_comes_back_all_the_same(stage: Stage, page: Page) -> None:
+    await stage.play(titled("the period that has begun is kept whole"))
+    await page.goto(stage.url("/timeline", subscription="S1"))
+    assert await answers(page) == {
+        "headline": "Ends 21 November 2026",
+        "Last active day": "Friday 20 November 2026",
+        "Kept": "300.00 kr. of 600.00 kr.",
+        "Given back": "300.00 kr. December 2026 is not charged: 300.00 kr. less to pay.",
+        "Can it be regretted?": "Yes, until 21 November 2026 at 00:00 Taken back before then, it is as if nothing had "
+        "happened; so long it can be moved as well.",
+    }
 
 
 async def test_a_search_finds_by_what_a_subscription_or_a_customer_begins_with(november: Stage, page: Page) -> None:
@@ -114,6 +131,26 @@ async def test_a_search_finds_by_what_a_subscription_or_a_customer_begins_with(n
     await expect(page.locator(".hit")).to_contain_text("Ends 21 November 2026")
     await page.locator(".hit").click()
     await expect(page.locator("h1")).to_contain_text("21 November 2026")
+
+
+async def test_what_is_found_is_leafed_through(november: Stage, page: Page) -> None:
+    await november.pool.execute(
+        "insert into subscription (tenant_id, subscription_id, customer_id, state, updated_at)"
+        " select tenant_id, 'S1' || to_char(n, 'FM000'), customer_id, state, updated_at"
+        " from subscription, generate_series(1, 45) n"
+    )
+    await page.goto(november.url(lang="en"))
+    await page.get_by_label("Subscription or customer").press_sequentially("K-")
+    await expect(page.get_by_text("20 shown; there are more.")).to_be_visible()
+    await page.get_by_role("link", name="The next ones").click()
+    await expect(page.locator(".hit strong").first).to_have_text("S1020")
+    await without_findings(page)
+    await page.get_by_role("link", name="The next ones").click()
+    await expect(page.locator(".hit strong")).to_have_text([f"S10{n}" for n in range(40, 46)])
+    await expect(page.get_by_role("link", name="The next ones")).to_have_count(0)
+    await keep(page, "search-paged")
+    await page.get_by_role("link", name="From the first one").click()
+    await expect(page.locator(".hit strong").first).to_have_text("S1")
 
 
 async def test_the_keyboard_alone_leads_from_the_search_to_the_event(november: Stage, page: Page) -> None:

@@ -26,7 +26,7 @@ async def events(address: str, count: int) -> list[Any]:
     """What the first events of the stream say."""
     host, _, port = address.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(b"GET /operations/events HTTP/1.1\r\nHost: tests\r\nAccept-Encoding: gzip\r\n\r\n")
+    writer.write(b"GET /operations/events HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n")
     found: list[Any] = []
     head = (await reader.readuntil(b"\r\n\r\n")).decode()
     assert "content-type: text/event-stream" in head
@@ -110,7 +110,7 @@ async def test_nobody_who_looks_keeps_the_service_from_stopping(stage: Stage) ->
     ):
         host, _, port = address.removeprefix("http://").partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(b"GET /operations/events HTTP/1.1\r\nHost: tests\r\n\r\n")
+        writer.write(b"GET /operations/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await reader.readuntil(b"data: ")
     writer.close()
     await writer.wait_closed()

@@ -29,7 +29,10 @@ WEB = Path("service/web")
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/timeline", "/operations", "/api/timeline", "/api/openapi.json", "/static/page.css", "/nowhere"],
+    [
+        *("/", "/timeline", "/operations", "/asyncapi", "/asyncapi/messages/price-changed", "/asyncapi/asyncapi.yaml"),
+        *("/api/timeline", "/api/openapi.json", "/static/page.css", "/nowhere"),
+    ],
 )
 async def test_every_answer_allows_nothing_inline_and_nothing_from_elsewhere(stage: Stage, path: str) -> None:
     headers = (await stage.ask(path)).headers
@@ -56,6 +59,8 @@ async def test_no_page_holds_an_inline_script_or_style(stage: Stage, language: s
         "/": {"q": "S"},
         "/timeline": {"subscription": "S1", "date": "2026-11-26"},
         "/operations": {},
+        "/asyncapi": {},
+        "/asyncapi/messages/cancellation-requested": {},
     }
     for path, query in asked.items():
         text = (await stage.ask(path, lang=language, **query)).text
@@ -77,6 +82,7 @@ async def test_text_from_outside_is_text_and_no_markup(stage: Stage) -> None:
 async def test_what_is_not_known_is_said_to_be_missing(stage: Stage, subscription: str) -> None:
     answer = await stage.ask("/timeline", subscription=subscription)
     assert (answer.status, "There is no such subscription" in answer.text) == (404, True)
+    assert (await stage.ask("/timeline", subscription="S1", tenant=subscription or "S2")).status == 404
 
 
 async def test_an_id_may_be_any_text(stage: Stage) -> None:
@@ -176,7 +182,7 @@ async def test_a_search_names_twenty_and_says_that_there_are_more(stage: Stage) 
     )
     text = (await stage.ask(q="W")).text
     assert text.count('class="hit"') == 20
-    assert "The first 20; type more" in text
+    assert "20 shown; there are more." in text
 
 
 async def test_without_its_database_a_page_says_to_try_again(database: str) -> None:

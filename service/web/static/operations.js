@@ -33,7 +33,10 @@
       ...size(),
       legend: { show: false },
       cursor: { show: false },
-      scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] } },
+      scales: {
+        x: { range: (_, low, high) => [Math.min(low ?? 0, (high ?? 0) - 60), high ?? 0] },
+        y: { range: (_, low, high) => [0, Math.max(high * 1.1, 4)] },
+      },
       axes: [
         { ...axis, space: 70, values: (_, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleTimeString(language, { timeStyle: "short" })) },
         { ...axis, size: 64, values: (_, ticks) => ticks.map(WRITTEN[place.dataset.kind]) },
