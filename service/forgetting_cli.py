@@ -13,7 +13,8 @@ from service.terminal import finish, paragraphs, settings_or_stop, stop
 _HELP = """
 Take a customer's personal data out of all that is stored, and out of the timelines and dead letters; the books stay.
 
-Workers may run meanwhile. The same command goes on where it was interrupted. See deploy/PERSONAL-DATA.md for what is
+DATABASE_URL is to be that of the user who owns the tables: the service's may not change the history. Workers may run
+meanwhile. The same command goes on where it was interrupted. See deploy/PERSONAL-DATA.md for what is
 stored where, and for what this does not reach.
 """
 

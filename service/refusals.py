@@ -56,6 +56,10 @@ _KINDS: tuple[tuple[type[Exception], str], ...] = (
     (errors.TopicAuthorizationFailedError, _UNPERMITTED),
     (errors.GroupAuthorizationFailedError, _UNPERMITTED),
     (errors.ClusterAuthorizationFailedError, _UNPERMITTED),
+    (
+        asyncpg.InsufficientPrivilegeError,
+        "the user may not do that; the README says under `Users of the database` which of them does what",
+    ),
     (asyncpg.InvalidPasswordError, "the server does not accept the user with this password"),
     (asyncpg.InvalidAuthorizationSpecificationError, "the server does not let the user in, from here or in this way"),
 )

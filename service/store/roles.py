@@ -37,6 +37,9 @@ READER: Grants = {
 }
 """By table; none has another, and no function but `rotate_inbox`, which is the service's."""
 
+MIGRATORS: frozenset[str] = frozenset({"erasure"})
+"""Tables that only their owner touches: `forget` changes the history, which the service may not."""
+
 _KNOWN = "select rolname, rolbypassrls or rolsuper as sees_all from pg_roles where rolname = any($1::text [])"
 _PLACE = "select quote_ident(current_schema()) as schema, quote_ident(current_database()) as database"
 _CONFINED = "select row_security_active('fact')"
