@@ -23,7 +23,7 @@ from service.domain.timeline import timeline
 from service.local import Servers
 from service.local import kafka as local_kafka
 from service.local.process import Guards, free_ports
-from service.messages.outcomes import snapshot
+from service.messages.outcomes import as_read
 from service.ops.dead_letters import Letter, Wanted, discard, find, only
 from service.ops.verify import Scope, verify
 from service.settings import Settings, Topics
@@ -155,9 +155,8 @@ class Shop:
         finally:
             await connection.close()
         assert known is not None
-        return snapshot(timeline(known, datetime(2026, 12, 24, tzinfo=UTC), Settings().rules(()))).model_dump(
-            mode="json"
-        )
+        shown = timeline(known, datetime(2026, 12, 24, tzinfo=UTC), Settings().rules(()))
+        return as_read(shown).model_dump(mode="json")
 
     async def acts(self) -> list[tuple[object, ...]]:
         """Who asked for what has been forgotten, of whom, and what it came to."""

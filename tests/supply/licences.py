@@ -16,8 +16,8 @@ LIST = Path("deploy/LICENSES.md")
 SHIPPED, WORKED_WITH = Path("requirements.txt"), Path("requirements-dev.txt")
 
 ALLOWED = frozenset({
-    *("0BSD", "Apache-2.0", "BSD", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "MIT-CMU", "PSF-2.0"),
-    *("Public Domain", "Unlicense", "Zlib"),
+    *("0BSD", "Apache-2.0", "BSD", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "MIT-0", "MIT-CMU"),
+    *("PSF-2.0", "Public Domain", "Unlicense", "Zlib"),
     "MPL-2.0",  # file by file: what is changed in its own files is to be published
     "GPL-2.0-only WITH Classpath-exception-2.0",  # a Java that programs run on
 })  # fmt: skip
@@ -76,7 +76,7 @@ def licence(name: str) -> str | None:
 def said(installed: Distribution) -> str:
     """What a distribution says of itself."""
     fields = installed.metadata.json
-    expression, plain = fields.get("license_expression"), str(fields.get("license", ""))
+    expression, plain = fields.get("license_expression"), str(fields.get("license", "")).removeprefix("UNKNOWN")
     if expression:
         return str(expression)
     if plain and len(plain) <= _LONGEST_NAME and "\n" not in plain:
