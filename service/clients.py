@@ -14,8 +14,6 @@ import asyncpg
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.conn import AIOKafkaConnection, OAuthAuthenticator
 from aiokafka.errors import SaslAuthenticationFailed
-from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
-from requests_oauthlib import OAuth2Session
 
 from service.keys import KafkaKeys
 from service.settings import Settings
@@ -100,6 +98,10 @@ class _Tokens(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka ships no
         return (await asyncio.to_thread(file.read_text, "utf-8")).strip()
 
     def _issued(self) -> str:
+        # A tenth of a second, for those only who ask for tokens.
+        from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error  # noqa: PLC0415
+        from requests_oauthlib import OAuth2Session  # noqa: PLC0415
+
         keys = self._keys
         client = BackendApplicationClient(keys.oauth_client_id, scope=keys.oauth_scope)
         try:

@@ -132,4 +132,5 @@ def _statements(name: str, grants: Grants, schema: str) -> Iterable[str]:
     yield f"grant usage on schema {schema} to {name}"
     yield f"revoke all on all tables in schema {schema} from {name}"
     for table, privileges in grants.items():
-        yield f"grant {', '.join(privileges)} on {schema}.{table} to {name}"
+        if privileges:  # a table may be nobody's but the owner's
+            yield f"grant {', '.join(privileges)} on {schema}.{table} to {name}"

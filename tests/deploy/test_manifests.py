@@ -170,7 +170,6 @@ def test_a_kustomization_names_files_that_are_there(path: Path) -> None:
     assert [name for name in named if not (path.parent / name).exists()] == []
 
 
-@pytest.mark.skipif(not settings() >= {"HTTP_TOKEN_FILE", "KAFKA_SASL_MECHANISM"}, reason="keys are no settings yet")
 def test_everything_set_is_a_setting_of_the_service() -> None:
     composed = [service for service in COMPOSE["services"].values() if service["image"] == IMAGE]
     named = {name for service in composed for name in service["environment"]}

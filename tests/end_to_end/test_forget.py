@@ -155,8 +155,8 @@ class Shop:
         finally:
             await connection.close()
         assert known is not None
-        shown = timeline(known, datetime(2026, 12, 24, tzinfo=UTC), Settings().rules(()))
-        return as_read(shown).model_dump(mode="json")
+        told = as_read(timeline(known, datetime(2026, 12, 24, tzinfo=UTC), Settings().rules(())))
+        return told.model_dump(mode="json")
 
     async def acts(self) -> list[tuple[object, ...]]:
         """Who asked for what has been forgotten, of whom, and what it came to."""

@@ -71,7 +71,7 @@ async def _demo(kafka: str, postgres: str, browser: Browser, folder: Path) -> No
     running = asyncio.create_task(app.run(settings, Topics(), address.set_result))
     page = await browser.new_page(viewport={"width": _WIDTH, "height": 1090}, locale="en-GB")
     await page.goto(f"{await address}/operations")
-    await play(kafka, Topics(), console)
+    await play(settings, Topics(), console)
     await expect(page.locator('[data-figure="outbox"]').first).to_have_text("0")
     await expect(page.locator('[data-figure="books_last_round"]')).not_to_have_text("0", timeout=60_000)
     await _keep(page, folder / "operations.png")

