@@ -20,6 +20,7 @@ SERVICE: Grants = {
     "books": ("select", "update"),
     "consumer_offset": ("select", "insert", "update"),
     "dead_letter_fate": ("select", "insert", "delete"),
+    "erasure": ("select",),  # a customer is forgotten by the owner: the service rewrites no fact
     "fact": ("select", "insert"),
     "housekeeping": ("select", "update"),
     "inbox": ("select", "insert", "delete"),

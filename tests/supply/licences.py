@@ -77,7 +77,7 @@ def licence(name: str) -> str | None:
 def said(installed: Distribution) -> str:
     """What a distribution says of itself."""
     fields = installed.metadata.json
-    expression, plain = fields.get("license_expression"), str(fields.get("license", ""))
+    expression, plain = fields.get("license_expression"), str(fields.get("license", "")).removeprefix("UNKNOWN")
     if expression:
         return str(expression)
     if plain and len(plain) <= _LONGEST_NAME and "\n" not in plain:
