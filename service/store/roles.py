@@ -1,6 +1,7 @@
 """Who may do what in Postgres: three users, each with the least that its work needs, as data.
 
-* The **migrator** owns the tables: whoever runs `python -m service migrate`. All else goes by what it grants.
+* The **migrator** owns the tables: whoever runs `python -m service migrate`, and `forget`, which alone rewrites the
+  history. All else goes by what it grants.
 * The **service** reads and writes, and changes no table. It sees every tenant, so it has BYPASSRLS.
 * The **reader** is what the pages read with: two tables, and of those the rows of the tenants that a transaction names.
 """
@@ -20,7 +21,7 @@ SERVICE: Grants = {
     "books": ("select", "update"),
     "consumer_offset": ("select", "insert", "update"),
     "dead_letter_fate": ("select", "insert", "delete"),
-    "erasure": ("select",),  # a customer is forgotten by the owner: the service rewrites no fact
+    "erasure": (),
     "fact": ("select", "insert"),
     "housekeeping": ("select", "update"),
     "inbox": ("select", "insert", "delete"),
@@ -37,9 +38,6 @@ READER: Grants = {
     "subscription": ("select",),
 }
 """By table; none has another, and no function but `rotate_inbox`, which is the service's."""
-
-MIGRATORS: frozenset[str] = frozenset({"erasure"})
-"""Tables that only their owner touches: `forget` changes the history, which the service may not."""
 
 _KNOWN = "select rolname, rolbypassrls or rolsuper as sees_all from pg_roles where rolname = any($1::text [])"
 _PLACE = "select quote_ident(current_schema()) as schema, quote_ident(current_database()) as database"
