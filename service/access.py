@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 from service.settings import Settings, Topics
 
 Resource: TypeAlias = Literal["topic", "group"]
-Operation: TypeAlias = Literal["Create", "Describe", "Read", "Write"]
+Operation: TypeAlias = Literal["Create", "Delete", "Describe", "DescribeConfigs", "Read", "Write"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ def principals(settings: Settings, topics: Topics) -> tuple[Principal, ...]:
     inputs = (topics.subscription_lifecycle, topics.cancellation_requested, topics.cancellation_policy)
     billing = (topics.period_shortened, topics.renewal_cancelled, topics.credit_adjustment, topics.cancellation_status)
     shown = (topics.subscription_timeline, topics.cancellation_dead_letter)
+    events = (topics.subscription_lifecycle, topics.cancellation_requested, *billing)
     every = (*inputs, *billing, *shown)
     return (
         Principal(
@@ -92,6 +93,16 @@ def principals(settings: Settings, topics: Topics) -> tuple[Principal, ...]:
             (
                 *_topics(inputs, ("Describe",), "how far each partition goes"),
                 Grant("group", settings.consumer_group, ("Describe",), "how far the workers are"),
+            ),
+        ),
+        Principal(
+            "cancellation-forget",
+            "`forget`, while it runs: Kafka has no lesser right to take records off a topic than to delete it",
+            (
+                Grant(
+                    "topic", topics.cancellation_dead_letter, ("Read", "Write", "Delete"), "letters are taken off it"
+                ),
+                *_topics(events, ("DescribeConfigs",), "until when they hold what was sent"),
             ),
         ),
         Principal(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from service.ops.forgetting import Customer, Forgotten, find, forget
-from service.terminal import finish, paragraphs, settings_or_stop, stop
+from service.terminal import MEND, finish, paragraphs, settings_or_stop, stop
 
 _HELP = """
 Take a customer's personal data out of all that is stored, and out of the timelines and dead letters; the books stay.
@@ -21,7 +21,7 @@ stored where, and for what this does not reach.
 
 def add_to(cli: typer.Typer) -> None:
     """Adds the command."""
-    cli.command("forget", help=paragraphs(_HELP.strip()))(forget_customer)
+    cli.command("forget", help=paragraphs(_HELP.strip()), rich_help_panel=MEND)(forget_customer)
 
 
 def forget_customer(

@@ -56,10 +56,6 @@ _KINDS: tuple[tuple[type[Exception], str], ...] = (
     (errors.TopicAuthorizationFailedError, _UNPERMITTED),
     (errors.GroupAuthorizationFailedError, _UNPERMITTED),
     (errors.ClusterAuthorizationFailedError, _UNPERMITTED),
-    (
-        asyncpg.InsufficientPrivilegeError,
-        "the user may not do that; the README says under `Users of the database` which of them does what",
-    ),
     (asyncpg.InvalidPasswordError, "the server does not accept the user with this password"),
     (asyncpg.InvalidAuthorizationSpecificationError, "the server does not let the user in, from here or in this way"),
 )
@@ -103,10 +99,14 @@ def unreached(error: BaseException) -> bool:
 
 
 class Connecting(logging.Filter):
-    """Takes up what aiokafka says of connections that failed; `latest` is why a server that is there lets nobody in."""
+    """Takes up what aiokafka says of connections that failed; `latest` is why a server that is there lets nobody in.
+
+    It is logged unless it is to be `quiet`: for a command, which ends with one sentence.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.quiet = False
         self.latest = ""
         self._told: dict[tuple[str, str], float] = {}
 
@@ -120,8 +120,8 @@ class Connecting(logging.Filter):
         return True
 
     def _tell(self, server: str, error: str) -> None:
-        if not structlog.is_configured():
-            return  # a command, which ends with one sentence
+        if self.quiet:
+            return
         now = monotonic()
         if now - self._told.get((server, error), -_AGAIN_SECONDS) >= _AGAIN_SECONDS:
             self._told[server, error] = now

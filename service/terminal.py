@@ -50,6 +50,7 @@ def finish(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  whatever the
     if not structlog.is_configured():  # a command that keeps no log: warnings are no part of what it answers
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
         logging.getLogger().addHandler(logging.NullHandler())
+        connecting.quiet = True
     with suppress(KeyboardInterrupt):
         try:
             return uvloop.run(work)
@@ -59,6 +60,8 @@ def finish(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  whatever the
             if isinstance(error, KafkaConnectionError) and not connecting.latest:
                 stop(f"Kafka does not answer at {load()[0].kafka_bootstrap_servers} (KAFKA_BOOTSTRAP_SERVERS).")
             stop(f"Kafka at KAFKA_BOOTSTRAP_SERVERS cannot be used: {connecting.latest or described(error)}")
+        except asyncpg.InsufficientPrivilegeError as error:
+            stop(f"The user of DATABASE_URL may not do that ({error}): see `Users of the database` in the README.")
         except asyncpg.UndefinedTableError:
             stop("The database at DATABASE_URL is not set up: `python -m service migrate` does it.")
         except asyncpg.InterfaceError:

@@ -20,7 +20,7 @@ from tests.conftest import Running
 AWAY = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "DATABASE_URL": "postgresql://user:secret@127.0.0.1:1/none"}
 COMMANDS = [
     *("run", "local", "demo", "migrate", "topics", "timeline", "preview", "cancel", "move", "revoke", "dead-letters"),
-    *("adjustments", "verify", "import", "schemas", "export", "held", "resume"),
+    *("adjustments", "verify", "import", "schemas", "export", "held", "resume", "forget"),
 ]
 READS_POSTGRES = [
     *(["timeline", "S1"], ["verify"], ["resume", "--all"], ["export"], ["dead-letters", "list"]),
@@ -90,7 +90,7 @@ def test_what_was_given_wrongly_is_told_with_exit_code_2(arguments: list[str], s
     [
         ("HTTP_BIND", "8080", "host:port, such as 127.0.0.1:8080"),
         ("SEAL_GRACE", "soon", "seconds, or as PT24H"),
-        ("DATABASE_URL", "nonsense", "an address such as postgresql://user@host:5432/database"),
+        ("DATABASE_URL", "nonsense", "an address such as postgresql://user:password@host:5432/database"),
         ("DATABASE_URL", "postgres://user:se/cret@127.0.0.1/x", "an address such as"),
         ("DATABASE_URL", "postgres://user:secret@127.0.0.1:x/x", "an address such as"),
     ],

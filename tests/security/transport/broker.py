@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 import tempfile
@@ -83,7 +84,7 @@ class Secured:
                 ResourcePatternType.PREFIXED if grant.prefixed else ResourcePatternType.LITERAL,
                 f"User:{principal.name}",
                 "*",
-                AclOperation[operation.upper()],
+                AclOperation[re.sub("(?<=[a-z])(?=[A-Z])", "_", operation).upper()],
                 AclPermissionType.ALLOW,
             )
             for principal in allowed
