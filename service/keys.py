@@ -86,7 +86,8 @@ def legible(url: str) -> str:
     """
     if not _URL.fullmatch(url):
         raise ValueError(
-            "it is to be an address such as postgresql://user:password@host:5432/database (a % / @ : in a password is quoted)"
+            "it is to be an address such as postgresql://user:password@host:5432/database "
+            "(a % / @ : in a password is quoted)"
         )
     return url
 
