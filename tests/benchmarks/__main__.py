@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from service.local import Servers, servers
-from tests.benchmarks import capacity, costs, due, facts, latency, plot, profile, relay, report
+from tests.benchmarks import capacity, costs, due, facts, latency, pages, plot, profile, relay, report
 from tests.benchmarks.capacity import FIGURES
 from tests.benchmarks.stage import Result, preloaded, staged
 from tests.benchmarks.workload import Model, stream
@@ -139,6 +139,7 @@ _PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "relay": relay.measure,
     "memory": memory,
     "profile": profile.measure,
+    "pages": pages.measure,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
+from contextlib import AsyncExitStack
 from statistics import quantiles
 from typing import TYPE_CHECKING
 
@@ -51,29 +51,27 @@ async def latencies(stage: Stage, rate: float, seconds: float, first: int = 1) -
     consumer = AIOKafkaConsumer(
         *outcomes, bootstrap_servers=stage.servers.kafka, auto_offset_reset="latest", fetch_max_wait_ms=5
     )
-    await consumer.start()
     producer = AIOKafkaProducer(bootstrap_servers=stage.servers.kafka, linger_ms=0)
-    await producer.start()
     sent: dict[bytes, float] = {}
     answered: dict[bytes, float] = {}
-    reading = asyncio.create_task(_read(consumer, answered))
-    began, number = time.perf_counter(), first
-    while (elapsed := time.perf_counter() - began) < seconds:
-        while number - first < elapsed * rate:
-            (event,) = story("cancel", subscription_id(number))
-            sent[dict(event.headers)["ce_id"]] = time.perf_counter()
-            await producer.send(stage.topics.named(event.topic), event.value, key=event.key, headers=event.headers)
-            number += 1
-        await asyncio.sleep(0.002)  # a benchmark may; it is the grain of the rate
-    await producer.stop()
-    async with asyncio.timeout(60):
-        while len(answered) < len(sent):
-            await asyncio.sleep(0.05)
-    await asyncio.sleep(0.2)
-    reading.cancel()
-    with suppress(asyncio.CancelledError):
-        await reading
-    await consumer.stop()
+    async with AsyncExitStack() as stack:
+        for client in (consumer, producer):
+            await client.start()
+            stack.push_async_callback(client.stop)
+        reading = asyncio.create_task(_read(consumer, answered))
+        stack.callback(reading.cancel)
+        began, number = time.perf_counter(), first
+        while (elapsed := time.perf_counter() - began) < seconds:
+            while number - first < elapsed * rate:
+                (event,) = story("cancel", subscription_id(number))
+                sent[dict(event.headers)["ce_id"]] = time.perf_counter()
+                await producer.send(stage.topics.named(event.topic), event.value, key=event.key, headers=event.headers)
+                number += 1
+            await asyncio.sleep(0.002)  # a benchmark may; it is the grain of the rate
+        async with asyncio.timeout(60):
+            while len(answered) < len(sent):
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
     return [answered[name] - at for name, at in sent.items() if at > began + _SETTLED]
 
 

@@ -45,11 +45,13 @@ async def measure(bench: Bench) -> None:
                 looking = await _look(worker.process.pid, samples)
                 before, began = worker.peak[0], time.time()
                 await stage.until(events)
-                busy = (worker.peak[0] - before) / (time.time() - began)
+                seconds = worker.peak[0] - before
+                busy = seconds / (time.time() - began)
                 looking.send_signal(signal.SIGINT)
                 await looking.wait()
             shares = shares_of(samples.read_text(encoding="utf-8").splitlines())
-    bench.figure("busy_percent", [busy * 100])
+    bench.figure("profile_busy_percent", [busy * 100])
+    bench.figure("profile_cpu_us_per_event", [seconds / events * 1e6])
     for part, share in shares.items():
         bench.figure(f"profile_{part}_percent", [share * 100])
 

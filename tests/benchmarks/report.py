@@ -61,7 +61,22 @@ _BESIDE = (
 )
 
 
-def page(figures: Mapping[str, Any]) -> str:
+_PROFILE = (
+    ("decide", "deciding: the rule, the difference, the laws"),
+    ("outcomes", "outcomes: their fields, their words, their ids"),
+    ("snapshot", "the snapshot of the timeline"),
+    ("read_events", "reading events"),
+    ("read_state", "reading states"),
+    ("write_state", "writing states"),
+    ("outbox", "filling the outbox"),
+    ("relay", "the relay"),
+    ("rest", "all else: consuming, statements, waiting for turns"),
+)
+_BEFORE = FIGURES.with_name("before.json")
+"""The same figures of the profile of commit efac087, before what the profile showed was mended."""
+
+
+def page(figures: Mapping[str, Any], before: Mapping[str, Any]) -> str:
     """The whole page, as Markdown."""
     rows = [
         f"| `{goal.name}` | {goal.what} | {goal.wanted} "
@@ -70,13 +85,36 @@ def page(figures: Mapping[str, Any]) -> str:
         if goal.name in figures
     ]
     beside = [f"| `{name}` | {what} | {figures[name]:,.0f} |" for name, what in _BESIDE]
-    return _TEXT.format(rows="\n".join(rows), beside="\n".join(beside))
+    profile = [
+        f"| {what} | {before[name]:,.0f} % | {figures[name]:,.0f} % |"
+        for name, what in ((f"profile_{part}_percent", what) for part, what in _PROFILE)
+    ]
+    asked = [name.removesuffix("_p50_ms") for name in figures if name.startswith("page_") and name.endswith("_p50_ms")]
+    pages = [
+        f"| {name.removeprefix('page_').replace('_', ' ')} "
+        f"| {figures[f'{name}_p50_ms']:,.1f} | {figures[f'{name}_p99_ms']:,.1f} |"
+        for name in asked
+    ]
+    return _TEXT.format(
+        rows="\n".join(rows),
+        beside="\n".join(beside),
+        profile="\n".join(profile),
+        pages="\n".join(pages),
+        before=f"{before['profile_cpu_us_per_event']:,.0f}",
+        now=f"{figures['profile_cpu_us_per_event']:,.0f}",
+    )
 
 
 def main() -> None:
     """Writes the page."""
-    PAGE.write_text(page(json.loads(FIGURES.read_text(encoding="utf-8"))), encoding="utf-8")
+    PAGE.write_text(page(*kept()), encoding="utf-8")
     print(PAGE)
+
+
+def kept() -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The figures, and those of the profile before."""
+    figures, before = (json.loads(file.read_text(encoding="utf-8")) for file in (FIGURES, _BEFORE))
+    return figures, before
 
 
 def _word(goal: Goal, value: float) -> str:
@@ -108,6 +146,24 @@ moves, revokes, renewals and invoices that race them. *Without a decision* is th
 same rows locked, read and written in the same batches, the same bytes produced ([workers.py](workers.py)). *One
 transaction each* is the same domain behind a subscriber that takes one event at a time, with the best concurrency it
 can have.
+
+## Where a worker's time goes
+
+Samples of its stack while it works off the stream: {before} µs of its processor an event before what they showed was
+mended, {now} µs now.
+
+| | before | now |
+|---|---|---|
+{profile}
+
+## How long pages take
+
+Beside 1,000,000 subscriptions, from a worker that decides half of what it can meanwhile; milliseconds from the request
+sent to the answer read. What each query does there: [plans.txt](plans.txt).
+
+| page or endpoint | p50 | p99 |
+|---|---|---|
+{pages}
 
 ## What is missed, and why
 

@@ -54,6 +54,7 @@ class Worker:
 
     process: asyncio.subprocess.Process
     assigned: asyncio.Future[float]
+    address: asyncio.Future[str]
     lines: list[str] = field(default_factory=list)
 
     async def read(self) -> None:
@@ -64,6 +65,8 @@ class Worker:
             if b'"partitions-assigned"' in line and not self.assigned.done():
                 at = datetime.fromisoformat(json.loads(line)["timestamp"])
                 self.assigned.set_result(at.timestamp())
+            if b'"ready"' in line and not self.address.done():
+                self.address.set_result(json.loads(line)["http"])
         if not self.assigned.done():
             self.assigned.set_exception(RuntimeError("the worker ended:\n" + "\n".join(self.lines[-20:])))
 
@@ -138,7 +141,8 @@ class Stage:
         process = await asyncio.create_subprocess_exec(
             sys.executable, *COMMANDS[kind], env=self.environment, stderr=asyncio.subprocess.PIPE, limit=1_000_000
         )
-        worker = Worker(process, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        worker = Worker(process, loop.create_future(), loop.create_future())
         reading = asyncio.create_task(worker.read())
         try:
             async with asyncio.timeout(_START_SECONDS):
@@ -181,6 +185,7 @@ async def staged(servers: Servers, template: str, partitions: int = 12) -> Async
         "KAFKA_BOOTSTRAP_SERVERS": servers.kafka,
         "DATABASE_URL": url,
         "HTTP_BIND": "127.0.0.1:0",
+        "HTTP_RATE_LIMIT": "1000000/minute",
         "CONSUMER_GROUP": prefix,
         "SEAL_GRACE": "600",
     }
