@@ -35,6 +35,11 @@ log = structlog.get_logger(__name__)
 Raw: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
 
 _DAY_MS = 24 * 60 * 60 * 1000
+_FETCH_MS = 50
+"""How long the broker may hold a fetch that finds nothing. While a batch is decided, the client asks for the partitions
+that are at their ends; what has come for the others meanwhile waits until that fetch is back."""
+_FETCH_BYTES = 262_144
+"""How much is held of each partition that is far behind; a larger record comes alone."""
 _CATCH_UP_SECONDS = 0.5
 _FULL_SECONDS = 0.5
 _COUNTED_SECONDS = 1.0
@@ -64,6 +69,8 @@ def broker_for(flow: Flow, decided: asyncio.Event, health: Health) -> KafkaBroke
         max_poll_interval_ms=_DAY_MS,
         max_records=settings.batch_max_records,
         batch_timeout_ms=10,
+        fetch_max_wait_ms=_FETCH_MS,
+        max_partition_fetch_bytes=_FETCH_BYTES,
         isolation_level="read_committed",
         listener=_Assignment(flow, door, health),
         parser=door.open,
@@ -194,7 +201,8 @@ class _Door:
 
         A request sent right after its invoices would otherwise often be fetched before them. The
         books come out the same, but they would be told in two steps where one is enough. Only the
-        partitions this worker holds are asked, and only as far as a batch may grow.
+        partitions this worker holds are asked, only as far as a batch may grow, and by where they
+        ended when the broker last said so: to ask it each time would wait for the fetch under way.
         """
         earlier, consumer = self.flow.topics.before_commands, self.subscriber.consumer
         room = self.flow.settings.batch_max_records - len(records)
@@ -204,7 +212,9 @@ class _Door:
         found: list[Raw] = []
         try:
             async with asyncio.timeout(_CATCH_UP_SECONDS):
-                ends = await consumer.end_offsets(partitions)
+                ends = {tp: end for tp in partitions if (end := consumer.highwater(tp)) is not None}
+                if unknown := [tp for tp in partitions if tp not in ends]:  # nothing has been fetched of them yet
+                    ends |= await consumer.end_offsets(unknown)
                 while len(found) < room:
                     behind = [tp for tp in partitions if await consumer.position(tp) < ends[tp]]
                     if not behind:

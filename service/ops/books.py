@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from itertools import takewhile, zip_longest
 from time import monotonic
 
 import asyncpg
@@ -24,6 +25,8 @@ log = structlog.get_logger(__name__)
 AT_ONCE = 50
 """Subscriptions in a turn, and as many again of those that differ."""
 _SHARE = 0.01
+_LONGEST = 1.0
+"""Seconds after which a turn begins with no further subscription: a long history takes long to be decided again."""
 
 
 class Books:
@@ -48,7 +51,7 @@ class Books:
 
     async def verify(self, size: int = AT_ONCE) -> int:
         """Verifies the next few and those that differ; how many that were, none where another worker is at it."""
-        now = self._clock()
+        now, began, verified = self._clock(), monotonic(), list[Key]()
         async with self._pool.acquire() as connection:
             try:
                 async with connection.transaction(isolation="repeatable_read"):
@@ -57,19 +60,30 @@ class Books:
                         return 0
                     doubtful = await books.out_of_balance(connection, size)
                     following = await page(connection, Scope(), after, size)
-                    keys = list(dict.fromkeys((*following, *doubtful)))
-                    differences = await self._differences(connection, keys)
-                    new = await books.note(connection, keys, differences, now)
-                    last = following[-1] if len(following) == size else None
-                    await books.advance(connection, len(following), last, now)
+                    differences: dict[Key, str] = {}
+                    for key in _in_turn(following, doubtful):
+                        differences |= await self._differences(connection, key)
+                        verified.append(key)
+                        if monotonic() - began > _LONGEST:
+                            break
+                    new = await books.note(connection, verified, differences, now)
+                    through = list(takewhile(verified.__contains__, following))
+                    last = through[-1] if len(through) == size or through != following else None
+                    await books.advance(connection, len(through), last, now)
             except asyncpg.SerializationError:
                 return 0
-        metrics.BOOKS_VERIFIED.inc(len(keys))
+        metrics.BOOKS_VERIFIED.inc(len(verified))
         for key in new:
             log.error("out-of-balance", tenant_id=key[0], subscription_id=key[1], difference=differences[key])
-        return len(keys)
+        return len(verified)
 
-    async def _differences(self, connection: asyncpg.Connection, keys: list[Key]) -> dict[Key, str]:
-        """Of each that differs the first thing that does."""
-        verified = await verify_these(connection, self._settings, self._topics, keys)
-        return {finding.key: f"{finding.field}: {finding.words}" for finding in reversed(verified.findings)}
+    async def _differences(self, connection: asyncpg.Connection, key: Key) -> dict[Key, str]:
+        """The first thing in which one differs, if it does."""
+        verified = await verify_these(connection, self._settings, self._topics, [key])
+        return {finding.key: f"{finding.field}: {finding.words}" for finding in verified.findings[:1]}
+
+
+def _in_turn(following: list[Key], doubtful: list[Key]) -> list[Key]:
+    """One of each, by turns: neither keeps the other waiting."""
+    pairs = zip_longest(following, doubtful)
+    return list(dict.fromkeys(key for pair in pairs for key in pair if key is not None))

@@ -29,7 +29,7 @@ _BY_CUSTOMER = """
 select tenant_id, subscription_id, state, held_since, held_because
 from subscription
 where
-    tenant_id = $1 and customer_id collate "C" >= $2 and customer_id collate "C" < $2 || $3
+    tenant_id = $1 and customer_id collate "C" < $2 || $3
     and (customer_id collate "C", subscription_id collate "C") > ($5, $6)
     and not (subscription_id collate "C" >= $2 and subscription_id collate "C" < $2 || $3)
 order by customer_id collate "C", subscription_id collate "C"
@@ -75,15 +75,18 @@ async def beginning_with(
     """
     if _unstorable(tenant, text, after):
         return []
-    rows, customer = [], ""
+    rows, customer = [], text
     if not after or after.startswith(text):
         rows = await connection.fetch(_BY_ID, tenant, text, _LAST_CODE_POINT, limit, after)
         after = ""
     else:
         customer = await connection.fetchval(_CUSTOMER, tenant, after)
+        if customer is None:
+            return []
     if len(rows) < limit:
         left = limit - len(rows)
-        rows += await connection.fetch(_BY_CUSTOMER, tenant, text, _LAST_CODE_POINT, left, customer, after)
+        start = max(customer, text)  # where the index begins to read: it goes by this bound alone
+        rows += await connection.fetch(_BY_CUSTOMER, tenant, text, _LAST_CODE_POINT, left, start, after)
     return [_found(row) for row in rows]
 
 

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from service.local import Servers, servers
-from tests.benchmarks import capacity, costs, due, facts, latency, pages, plot, profile, relay, report
+from tests.benchmarks import capacity, costs, due, facts, imports, latency, pages, plot, profile, relay, report
 from tests.benchmarks.capacity import FIGURES
 from tests.benchmarks.stage import Result, preloaded, staged
 from tests.benchmarks.workload import Model, stream
@@ -140,30 +140,37 @@ _PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "memory": memory,
     "profile": profile.measure,
     "pages": pages.measure,
+    "imports": imports.measure,
 }
 
 
-async def main(size: Size, only: Sequence[str]) -> dict[str, float | str]:
-    """Runs the parts one after the other; returns the figures."""
+async def main(size: Size, only: Sequence[str], kept: Path) -> None:
+    """Runs the parts one after the other, and keeps the figures of each beside those that are there already."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # new topics take a moment to find their leaders
     wanted = [name for name in _PARTS if not only or name in only]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     async with servers() as found:
         with Progress(*columns, console=Console(stderr=True)) as progress:
             bench = Bench(found, Model(), size, progress, progress.add_task("", total=len(wanted)))
+            bench.figures |= known(kept)
             for name in wanted:
                 bench.part = name
                 progress.update(bench.task, description=name)
                 await _PARTS[name](bench)
                 progress.advance(bench.task)
-    return bench.figures
+                keep(bench.figures, kept)
 
 
-def keep(figures: dict[str, float | str], path: Path) -> None:
-    """Keeps figures beside those of other parts that are there already."""
-    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({**before, **figures}, indent=2) + "\n", encoding="utf-8")
+def known(kept: Path) -> dict[str, float | str]:
+    """The figures that were kept before."""
+    found: dict[str, float | str] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    return found
+
+
+def keep(figures: dict[str, float | str], kept: Path) -> None:
+    """Keeps figures."""
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
@@ -173,11 +180,10 @@ if __name__ == "__main__":
     parser.add_argument("--keep", action="store_true", help="as what the README and deploy/CAPACITY.md say")
     parser.add_argument("--only", nargs="*", choices=list(_PARTS), default=[])
     chosen = parser.parse_args()
-    figures = asyncio.run(main(QUICK if chosen.quick else BIG if chosen.big else Size(), chosen.only))
-    keep(figures, KEPT)
+    kept = FIGURES if chosen.keep else KEPT
+    asyncio.run(main(QUICK if chosen.quick else BIG if chosen.big else Size(), chosen.only, kept))
     if chosen.keep:
-        keep(figures, FIGURES)
         capacity.main()
         report.main()
     if not (chosen.quick or chosen.only or chosen.big) or chosen.keep:
-        plot.main((FIGURES if chosen.keep else KEPT).read_text(encoding="utf-8"), FIGURES if chosen.keep else KEPT)
+        plot.main(kept.read_text(encoding="utf-8"), kept)

@@ -69,7 +69,7 @@ async def latencies(stage: Stage, rate: float, seconds: float, first: int = 1) -
                 number += 1
             await asyncio.sleep(0.002)  # a benchmark may; it is the grain of the rate
         async with asyncio.timeout(60):
-            while len(answered) < len(sent):
+            while not sent.keys() <= answered.keys():
                 await asyncio.sleep(0.05)
         await asyncio.sleep(0.2)
     return [answered[name] - at for name, at in sent.items() if at > began + _SETTLED]

@@ -47,7 +47,7 @@ _PAGES = {
     "search_further": ("/", {"q": "F", "after": "F5"}),
     "search_further_by_customer": ("/", {"q": "K", "after": "F5"}),
     "search_nothing": ("/", {"q": "nobody"}),
-    "timeline": ("/timeline", {"subscription": "S1"}),
+    "timeline": ("/timeline", {"subscription": "F777"}),
     "operations": ("/operations", {}),
     "metrics": ("/metrics", {}),
     "contract": ("/asyncapi", {}),
@@ -113,7 +113,7 @@ async def _plans(connection: asyncpg.Connection, now: datetime) -> list[str]:
         (lookup._ONE, ("default", "F777")),  # noqa: SLF001  what is measured
         (lookup._BY_ID, (*asked, "")),  # noqa: SLF001
         (lookup._BY_ID, (*asked, "F775")),  # noqa: SLF001
-        (lookup._BY_CUSTOMER, (*asked, "", "")),  # noqa: SLF001
+        (lookup._BY_CUSTOMER, (*asked, "F77", "")),  # noqa: SLF001
         (lookup._BY_CUSTOMER, further),  # noqa: SLF001
         (lookup._CUSTOMER, ("default", "F777")),  # noqa: SLF001
         (policies._READ, (["default"],)),  # noqa: SLF001

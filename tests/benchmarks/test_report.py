@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from tests.benchmarks import report
-from tests.benchmarks.capacity import Assumed, Cost, need
+from tests.benchmarks.capacity import FIGURES, PAGE, Assumed, Cost, need, page
 
 COST = Cost(
     worker_us=1000,
@@ -19,6 +20,21 @@ COST = Cost(
     fact_bytes=400,
     inbox_bytes=300,
 )
+
+
+def test_the_page_of_figures_says_what_was_measured() -> None:
+    assert report.PAGE.read_text("utf-8") == report.page(*report.kept()), "run: python -m tests.benchmarks.report"
+
+
+def test_the_page_of_capacity_says_what_the_figures_come_to() -> None:
+    figures = json.loads(FIGURES.read_text("utf-8"))
+    assert PAGE.read_text("utf-8") == page(figures, Assumed()), "run: python -m tests.benchmarks.capacity"
+
+
+def test_every_goal_has_its_figure() -> None:
+    figures, _ = report.kept()
+    elsewhere = {"growth_ratio_at_10000000"}  # make bench-big
+    assert {goal.name for goal in report.GOALS} - elsewhere <= figures.keys()
 
 
 def test_a_hundred_million_by_hand() -> None:

@@ -85,6 +85,18 @@ async def test_what_was_put_right_is_seen_before_its_turn_in_the_round(world: Wo
     assert await known(world) == {}
 
 
+async def test_long_histories_make_a_turn_shorter_and_the_next_goes_on_there(
+    world: World, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await lives(world, 3)
+    monkeypatch.setattr(turns, "_LONGEST", 0.0)
+    assert [await books.verify() for _ in range(3)] == [1, 1, 1]
+    assert (await looked_at(world))["round"] == 3
+    monkeypatch.undo()
+    assert await books.verify() == 0
+    assert (await looked_at(world))["last"] == 3
+
+
 async def test_workers_take_turns(world: World, books: Books) -> None:
     await lives(world, 4)
     async with world.pool.acquire() as other, other.transaction():

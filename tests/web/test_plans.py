@@ -44,9 +44,9 @@ async def plan(pool: asyncpg.Pool, query: str, *arguments: object) -> list[dict[
     [
         (lookup._ONE, ("default", "S123"), "subscription_pkey"),
         (lookup._BY_ID, ("default", "S12", LAST, 21, ""), "subscription_by_id"),
-        (lookup._BY_CUSTOMER, ("default", "K12", LAST, 21, "", ""), "subscription_by_customer"),
+        (lookup._BY_CUSTOMER, ("default", "K12", LAST, 21, "K12", ""), "subscription_by_customer"),
         (lookup._BY_ID, ("default", "S", LAST, 21, ""), "subscription_by_id"),
-        (lookup._BY_CUSTOMER, ("default", "K", LAST, 21, "", ""), "subscription_by_customer"),
+        (lookup._BY_CUSTOMER, ("default", "K", LAST, 21, "K", ""), "subscription_by_customer"),
         (lookup._BY_ID, ("nobody", "S", LAST, 21, ""), "subscription_by_id"),
         (lookup._BY_ID, ("default", "S", LAST, 21, "S15"), "subscription_by_id"),
         (lookup._BY_CUSTOMER, ("default", "K", LAST, 21, "K15", "S31"), "subscription_by_customer"),
@@ -116,3 +116,20 @@ async def test_what_begins_with_a_text_is_found_by_code_points_whatever_stands_i
         for text in ("a", "a%", "a_", "A", "æ", "a\0"):
             found = await lookup.beginning_with(connection, "default", text, 20)
             assert {hit.key[1] for hit in found} == {each for each in ids if each.startswith(text)}
+
+
+@pytest.mark.parametrize("text", ["nobody", "K9999", "S19999"])
+async def test_a_search_goes_to_where_its_answer_would_stand(filled: asyncpg.Pool, text: str) -> None:
+    async with filled.acquire() as connection:
+        before = await _blocks(connection)
+        await lookup.beginning_with(connection, "default", text, 21)
+        assert await _blocks(connection) - before <= 30
+
+
+async def _blocks(connection: asyncpg.Connection) -> int:
+    """Blocks of the indexes of subscriptions that have been looked at so far."""
+    await connection.execute("select pg_stat_force_next_flush()")
+    read: int = await connection.fetchval(
+        "select sum(idx_blks_hit + idx_blks_read)::bigint from pg_statio_user_indexes where relname = 'subscription'"
+    )
+    return read
