@@ -90,10 +90,9 @@ async def test_long_histories_make_a_turn_shorter_and_the_next_goes_on_there(
 ) -> None:
     await lives(world, 3)
     monkeypatch.setattr(turns, "_LONGEST", 0.0)
-    assert [await books.verify() for _ in range(3)] == [1, 1, 1]
-    assert (await looked_at(world))["round"] == 3
-    monkeypatch.undo()
-    assert await books.verify() == 0
+    assert [await books.verify() for _ in range(2)] == [1, 1]
+    assert (await looked_at(world))["round"] == 2
+    assert await books.verify() == 1
     assert (await looked_at(world))["last"] == 3
 
 
