@@ -42,6 +42,7 @@ KEYS = {
 }
 IDENTITIES = {"fact": "position", "parked": "position", "policy": "position", "outbox": "id"}
 DEFAULTS: dict[str, Row] = {
+    "fact": {"content": None},
     "subscription": {
         **dict.fromkeys(
             ("customer_id", "due_at", "state", "published", "open_since", "ends_at", "held_since", "held_because")
@@ -163,7 +164,7 @@ class Database:
 
     def insert(self, transaction: Transaction, table: str, row: Row) -> None:
         """Inserts a row of a table that numbers its rows."""
-        numbered = {**row, IDENTITIES[table]: next(self._identities[table])}
+        numbered = {**DEFAULTS.get(table, {}), **row, IDENTITIES[table]: next(self._identities[table])}
         self.write(transaction, table, tuple(numbered[name] for name in KEYS[table]), numbered)
 
     def write(self, transaction: Transaction, table: str, key: tuple[Any, ...], row: Row | None) -> None:
