@@ -4,45 +4,52 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 import asyncpg
 
-_OUTBOX = """
+_READ = """
 select
-    (select count(*) from (select id from outbox order by id limit $1) as counted) as waiting,
-    (select created_at from outbox order by id limit 1) as since
-"""
-_HELD = """
-select
+    (select count(*) from (select id from outbox order by id limit $1) as counted) as in_outbox,
+    (select created_at from outbox order by id limit 1) as in_outbox_since,
     (
         select count(*) from (
-            select from subscription where held_since is not null order by held_since limit $1
+            select from subscription where held_since is not null order by held_since limit $2
         ) as counted
-    ) as waiting,
-    (select held_since from subscription where held_since is not null order by held_since limit 1) as since
+    ) as held,
+    (select held_since from subscription where held_since is not null order by held_since limit 1) as held_since,
+    (
+        select array_agg(counted.number order by age.position)
+        from unnest($3::timestamptz [], $4::timestamptz []) with ordinality as age (since, until, position)
+        cross join lateral (
+            select count(*) as number
+            from (
+                select from subscription
+                where open_since > age.since and open_since <= age.until
+                order by open_since
+                limit $2
+            ) as counted
+        ) as counted
+    ) as open_by_age,
+    (select open_since from subscription where open_since is not null order by open_since limit 1) as oldest_open,
+    late.number as late,
+    late.since as late_since,
+    (
+        select count(*)
+        from (select from subscription where ends_at > $5 and ends_at <= $6 order by ends_at limit $2) as counted
+    ) as ending,
+    b.verified,
+    b.began_at,
+    b.verified_before,
+    (select count(*) from (select from out_of_balance limit $2) as counted) as out_of_balance
+from books b
+cross join (
+    select count(*) as number, min(due_at) as since
+    from (
+        select due_at from subscription where due_at <= $5 and held_since is null order by due_at limit $2
+    ) as counted
+) as late
 """
-_OPEN = """
-select count(*)
-from (select from subscription where open_since > $1 and open_since <= $2 order by open_since limit $3) as counted
-"""
-_OLDEST_OPEN = "select open_since from subscription where open_since is not null order by open_since limit 1"
-_LATE = """
-select count(*) as waiting, min(due_at) as since
-from (
-    select due_at from subscription where due_at <= $1 and held_since is null order by due_at limit $2
-) as counted
-"""
-_ENDING = """
-select count(*)
-from (select from subscription where ends_at > $1 and ends_at <= $2 order by ends_at limit $3) as counted
-"""
-_BOOKS = """
-select
-    verified, began_at, verified_before,
-    (select count(*) from (select from out_of_balance limit $1) as counted) as out_of_balance
-from books
-"""
+"""All of it at once: a worker that is busy deciding has one turn for it."""
 _DAY = timedelta(days=1)
 _EVER = datetime.fromisoformat("1900-01-01T00:00:00+00:00")
 
@@ -90,16 +97,13 @@ async def read(
     """
     to_outbox, limit = limits
     bounds = [now, *(now - age for age in ages), _EVER]
+    row = await connection.fetchrow(_READ, to_outbox, limit, bounds[1:], bounds[:-1], now, now + _DAY)
     return Figures(
-        outbox=_waiting(await connection.fetchrow(_OUTBOX, to_outbox)),
-        held=_waiting(await connection.fetchrow(_HELD, limit)),
-        open=tuple([await connection.fetchval(_OPEN, since, until, limit) for until, since in pairwise(bounds)]),
-        oldest_open=await connection.fetchval(_OLDEST_OPEN),
-        due=_waiting(await connection.fetchrow(_LATE, now, limit)),
-        ending=await connection.fetchval(_ENDING, now, now + _DAY, limit),
-        books=Round(**await connection.fetchrow(_BOOKS, limit)),
+        outbox=Waiting(row["in_outbox"], row["in_outbox_since"]),
+        held=Waiting(row["held"], row["held_since"]),
+        open=tuple(row["open_by_age"]),
+        oldest_open=row["oldest_open"],
+        due=Waiting(row["late"], row["late_since"]),
+        ending=row["ending"],
+        books=Round(row["verified"], row["began_at"], row["verified_before"], row["out_of_balance"]),
     )
-
-
-def _waiting(row: asyncpg.Record) -> Waiting:
-    return Waiting(row["waiting"], row["since"])

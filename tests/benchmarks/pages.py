@@ -119,13 +119,7 @@ async def _plans(connection: asyncpg.Connection, now: datetime) -> list[str]:
         (lookup._BY_CUSTOMER, further),  # noqa: SLF001
         (lookup._CUSTOMER, ("default", "F777")),  # noqa: SLF001
         (policies._READ, (["default"],)),  # noqa: SLF001
-        (figures._OUTBOX, (50_000,)),  # noqa: SLF001
-        (figures._HELD, (COUNTED_TO,)),  # noqa: SLF001
-        (figures._OPEN, (now - timedelta(days=1), now, COUNTED_TO)),  # noqa: SLF001
-        (figures._OLDEST_OPEN, ()),  # noqa: SLF001
-        (figures._LATE, (now, COUNTED_TO)),  # noqa: SLF001
-        (figures._ENDING, (now, tomorrow, COUNTED_TO)),  # noqa: SLF001
-        (figures._BOOKS, (COUNTED_TO,)),  # noqa: SLF001
+        (figures._READ, (50_000, COUNTED_TO, [now - timedelta(days=1)], [now], now, tomorrow)),  # noqa: SLF001
     ):
         told.append(" ".join(statement.split()))
         told += [
