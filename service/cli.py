@@ -8,7 +8,7 @@ import os
 import signal
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -36,6 +36,7 @@ from service.terminal import (
     MEND,
     RUN,
     SEE,
+    AsJson,
     finish,
     log_lines,
     misused,
@@ -58,7 +59,6 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 def _version(asked: bool) -> None:  # noqa: FBT001  as the option hands it over
@@ -293,22 +293,16 @@ async def _stopped() -> None:
 
 
 async def _timeline(settings: Settings, key: subscriptions.Key) -> SubscriptionTimeline | None:
-    connection = await clients.connect(settings)
-    try:
+    async with clients.connected(settings) as connection:
         found = await subscriptions.read(connection, key)
         rules = settings.rules((await policies.read(connection, [key[0]])).get(key[0], ()))
         return None if found is None else as_read(timeline(found, utc_now(), rules))
-    finally:
-        await connection.close()
 
 
 async def _migrate(settings: Settings, *, with_roles: bool) -> tuple[list[str], list[str]]:
     names = roles.Roles(*settings.database_roles)
-    connection = await clients.connect(settings)
-    try:
+    async with clients.connected(settings) as connection:
         created = await roles.create(connection, names) if with_roles else []
         applied = await apply_migrations(connection)
         await roles.grant(connection, names)
         return created, applied
-    finally:
-        await connection.close()

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Self
 
 import asyncpg
 from aiokafka.abc import AbstractTokenProvider
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import AIOKafkaConnection, OAuthAuthenticator
 from aiokafka.errors import SaslAuthenticationFailed
 
@@ -45,6 +48,27 @@ def postgres(settings: Settings) -> dict[str, Any]:
 async def connect(settings: Settings, **options: object) -> asyncpg.Connection:
     """A connection to Postgres."""
     return await asyncpg.connect(**postgres(settings), **options)
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to Postgres for as long as the context lasts."""
+    connection = await connect(settings)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def administering(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A client that administers Kafka, for as long as the context lasts."""
+    admin = AIOKafkaAdminClient(**kafka(settings))
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()
 
 
 class _Context(ssl.SSLContext):

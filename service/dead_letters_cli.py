@@ -32,7 +32,7 @@ from service.ops.dead_letters import (
     replay,
 )
 from service.settings import Settings, Topics
-from service.terminal import finish, misused, settings_or_stop, stop
+from service.terminal import AsJson, finish, misused, settings_or_stop, stop
 
 dead_letters = typer.Typer(
     help="What could not be read or taken in: find it, look at it, send it again, or put it away.",
@@ -52,7 +52,6 @@ Since: TypeAlias = Annotated[
 On: TypeAlias = Annotated[
     str | None, typer.Option("--on", help="The topic the letters lie on; by default the service's own.")
 ]
-AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 @dead_letters.command("list")

@@ -119,12 +119,10 @@ class Flow:
             locked = await subscriptions.lock_due(connection, now, limit)
             set_before = await policies.read(connection, {tenant for tenant, _ in locked.known})
             batch = self._batch(now, set_before, locked)
-            turn = monotonic()
+            turns = _Turns()
             for subscription in filter(None, locked.known.values()):
                 batch.tick(subscription)
-                if monotonic() - turn > _LONGEST_TURN:
-                    await asyncio.sleep(0)
-                    turn = monotonic()
+                await turns.give()
             await self._write(connection, batch)
         metrics.TRANSACTION_SECONDS.labels("clock").observe(monotonic() - began)
         batch.count()
@@ -202,16 +200,27 @@ async def _take(batch: Batch, arrivals: Sequence[Arrival]) -> int:
 
     The event loop has its turn in between: a worker that only decides is soon thought dead.
     """
-    began = turn = monotonic()
+    began, turns = monotonic(), _Turns()
     for number, arrival in enumerate(arrivals):
         if number and monotonic() - began > _LONGEST_TRANSACTION:
             batch.leave(arrivals[number:])
             return number
-        if monotonic() - turn > _LONGEST_TURN:
-            await asyncio.sleep(0)
-            turn = monotonic()
+        await turns.give()
         batch.take(arrival)
     return len(arrivals)
+
+
+class _Turns:
+    """Gives the event loop its turn where it has had none for long."""
+
+    def __init__(self) -> None:
+        self._last = monotonic()
+
+    async def give(self) -> None:
+        """Lets others go on, if it is time."""
+        if monotonic() - self._last > _LONGEST_TURN:
+            await asyncio.sleep(0)
+            self._last = monotonic()
 
 
 class Relay:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from service.ops.forgetting import Customer, Forgotten, find, forget
-from service.terminal import MEND, finish, paragraphs, settings_or_stop, stop
+from service.terminal import MEND, AsJson, finish, paragraphs, settings_or_stop, stop
 
 _HELP = """
 Take a customer's personal data out of all that is stored, and out of the timelines and dead letters; the books stay.
@@ -34,7 +34,7 @@ def forget_customer(
     ] = None,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be forgotten.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Forgets a customer."""
     settings, topics = settings_or_stop()

@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any, NoReturn, TextIO
+from typing import Annotated, Any, NoReturn, TextIO, TypeAlias
 
 import asyncpg
 import structlog
@@ -35,6 +35,9 @@ _MENDABLE = (
 SEE, RUN, LOOK = "See it work", "Run it", "Look: nothing is changed"
 ASK, MEND, BUILD = "Ask, through Kafka", "Mend", "Build upon it"
 """What the commands are for, as the help groups them."""
+
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="For programs.")]
+"""The option of every command that programs read."""
 
 
 def settings_or_stop() -> tuple[Settings, Topics]:

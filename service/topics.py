@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
@@ -46,9 +46,7 @@ async def create(settings: Settings, topics: Topics) -> list[str]:
     Raises:
         KafkaError: the broker is not reachable, or refuses one of them.
     """
-    admin = AIOKafkaAdminClient(**clients.kafka(settings))
-    await admin.start()
-    try:
+    async with clients.administering(settings) as admin:
         existing = set(await admin.list_topics())
         missing = [topic for topic in wanted(settings, topics) if topic.name not in existing]
         response = await admin.create_topics(missing) if missing else None
@@ -57,8 +55,6 @@ async def create(settings: Settings, topics: Topics) -> list[str]:
             if code and error is not TopicAlreadyExistsError:
                 raise error(f"topic {name}: {message[0] if message else 'refused'}")
         return [topic.name for topic in missing]
-    finally:
-        await admin.close()
 
 
 async def kept_for(settings: Settings, names: Sequence[str], now: datetime) -> dict[str, datetime | None]:
@@ -66,9 +62,7 @@ async def kept_for(settings: Settings, names: Sequence[str], now: datetime) -> d
 
     A record goes with its segment: after its retention, and as long as the segment may be written to.
     """
-    admin = AIOKafkaAdminClient(**clients.kafka(settings))
-    await admin.start()
-    try:
+    async with clients.administering(settings) as admin:
         wanted = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
         found: dict[str, datetime | None] = {}
         for response in await admin.describe_configs(wanted):
@@ -80,5 +74,3 @@ async def kept_for(settings: Settings, names: Sequence[str], now: datetime) -> d
                 expires = "delete" in said["cleanup.policy"] and retention >= 0
                 found[name] = now + timedelta(milliseconds=retention + segment) if expires else None
         return found
-    finally:
-        await admin.close()

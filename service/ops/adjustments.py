@@ -47,11 +47,8 @@ async def read(
     settings: Settings, tenant: str | None, older_than: timedelta, limit: int, now: datetime
 ) -> list[OpenAdjustment]:
     """The oldest open adjustments of at least that age, of one tenant or of all."""
-    connection = await clients.connect(settings)
-    try:
+    async with clients.connected(settings) as connection:
         found = await subscriptions.with_open_adjustments(connection, now - older_than, tenant, limit)
-    finally:
-        await connection.close()
     waiting = [each for subscription in found for each in _of(subscription, now) if each.age >= older_than]
     return sorted(waiting, key=lambda each: (-each.age, each.key, each.adjustment.sequence))[:limit]
 

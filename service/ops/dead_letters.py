@@ -19,7 +19,7 @@ from typing import Any
 import asyncpg
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin import RecordsToDelete
 from pydantic_core import from_json
 
 from service import clients, lenient
@@ -122,7 +122,7 @@ def place(name: str) -> Place:
 async def find(settings: Settings, topic: str, wanted: Wanted, limit: int) -> Found:
     """The newest letters that are meant, the newest first; those with a fate only if asked for."""
     found = Found()
-    async with _connection(settings) as connection:
+    async with clients.connected(settings) as connection:
         async for letters in _pages(settings, connection, topic, wanted):
             found.by_reason.update(letter.origin.reason for letter in letters)
             newest = sorted([*found.letters, *letters], key=lambda each: (each.written_at, each.place), reverse=True)
@@ -137,7 +137,7 @@ async def one(settings: Settings, name: str) -> Letter:
         LetterError: there is none.
     """
     topic, partition, offset = at = place(name)
-    async with _connection(settings) as connection, _consumer(settings) as consumer:
+    async with clients.connected(settings) as connection, _consumer(settings) as consumer:
         tp = TopicPartition(topic, partition)
         if tp not in await _partitions(settings, topic):
             raise LetterError(f"There is no partition {partition} of a topic {topic}.")
@@ -163,7 +163,7 @@ async def replay(
     Only to topics that the service reads: what a header says is not to be trusted with more.
     """
     done = Done()
-    async with _connection(settings) as connection:
+    async with clients.connected(settings) as connection:
         async for page in letters:
             refused = {letter.place: _why_not(letter, to, inputs) for letter in page}
             can = [letter for letter in page if refused[letter.place] is None]
@@ -192,7 +192,7 @@ def _why_not(letter: Letter, to: str | None, inputs: Sequence[str]) -> str | Non
 async def discard(settings: Settings, letters: AsyncIterator[Sequence[Letter]], because: str) -> Done:
     """Notes that letters are not to be replayed, and why."""
     done = Done()
-    async with _connection(settings) as connection:
+    async with clients.connected(settings) as connection:
         async for page in letters:
             fate = Fate("discarded", because, datetime.now(UTC))
             fresh = await dead_letters.settle(connection, (letter.place for letter in page), fate)
@@ -208,7 +208,7 @@ async def take_off(settings: Settings, topic: str, mine: Callable[[Letter], bool
     fates and under new names. Given again after an interruption, it moves no letter twice.
     """
     last, names, moved = dict[TopicPartition, int](), list[str](), set[str]()
-    async with _connection(settings) as connection:
+    async with clients.connected(settings) as connection:
         async for page in _pages(settings, connection, topic, Wanted(settled=True)):
             for letter in page:
                 moved |= {value.decode() for name, value in letter.headers if name == MOVED and value is not None}
@@ -223,12 +223,8 @@ async def take_off(settings: Settings, topic: str, mine: Callable[[Letter], bool
                 for letter in letters:
                     if letter.place[2] < last[TopicPartition(*letter.place[:2])]:
                         await _move(connection, producer, letter)
-        admin = AIOKafkaAdminClient(**clients.kafka(settings))
-        await admin.start()
-        try:
+        async with clients.administering(settings) as admin:
             await admin.delete_records({tp: RecordsToDelete(before_offset=offset + 1) for tp, offset in last.items()})
-        finally:
-            await admin.close()
         for tp, offset in last.items():
             await dead_letters.forget(connection, (tp.topic, tp.partition, offset))
     return names
@@ -253,7 +249,7 @@ async def _move(connection: asyncpg.Connection, producer: AIOKafkaProducer, lett
 
 async def meant(settings: Settings, topic: str, wanted: Wanted) -> AsyncIterator[Sequence[Letter]]:
     """The letters without a fate that are meant, page by page, each partition in order."""
-    async with _connection(settings) as connection:
+    async with clients.connected(settings) as connection:
         async for page in _pages(settings, connection, topic, replace(wanted, settled=False)):
             yield page
 
@@ -368,12 +364,8 @@ async def _records(
 
 async def _partitions(settings: Settings, topic: str) -> list[TopicPartition]:
     """The partitions of a topic; of one that does not exist, none."""
-    admin = AIOKafkaAdminClient(**clients.kafka(settings))
-    await admin.start()
-    try:
+    async with clients.administering(settings) as admin:
         (described,) = await admin.describe_topics([topic])
-    finally:
-        await admin.close()
     return sorted(TopicPartition(topic, partition["partition"]) for partition in described["partitions"])
 
 
@@ -398,12 +390,3 @@ async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
         yield consumer
     finally:
         await consumer.stop()
-
-
-@asynccontextmanager
-async def _connection(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
-    connection = await clients.connect(settings)
-    try:
-        yield connection
-    finally:
-        await connection.close()

@@ -28,20 +28,19 @@ async def export(
         Subscriptions whose state cannot be read, with why; a thousand at most.
     """
     unreadable: list[tuple[Key, str]] = []
-    connection = await clients.connect(settings)
-    try:
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            by_tenant: dict[str, Rules] = {}
-            async for found in lookup.every(connection, tenant):
-                if found.unreadable is not None and len(unreadable) < _MOST_TOLD:
-                    unreadable.append((found.key, f"{type(found.unreadable).__name__}: {found.unreadable}"))
-                if found.subscription is None:
-                    continue
-                owner = found.key[0]
-                if owner not in by_tenant:  # they come in the order of their tenants
-                    by_tenant = {owner: settings.rules((await policies.read(connection, [owner])).get(owner, ()))}
-                told = snapshot(timeline(found.subscription, now, by_tenant[owner]))
-                write(to_json(told) + b"\n")
-    finally:
-        await connection.close()
+    async with (
+        clients.connected(settings) as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        by_tenant: dict[str, Rules] = {}
+        async for found in lookup.every(connection, tenant):
+            if found.unreadable is not None and len(unreadable) < _MOST_TOLD:
+                unreadable.append((found.key, f"{type(found.unreadable).__name__}: {found.unreadable}"))
+            if found.subscription is None:
+                continue
+            owner = found.key[0]
+            if owner not in by_tenant:  # they come in the order of their tenants
+                by_tenant = {owner: settings.rules((await policies.read(connection, [owner])).get(owner, ()))}
+            told = snapshot(timeline(found.subscription, now, by_tenant[owner]))
+            write(to_json(told) + b"\n")
     return unreadable

@@ -17,8 +17,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from secrets import token_bytes
@@ -99,7 +98,7 @@ class Forgotten:
 
 async def find(settings: Settings, topics: Topics, customer: Customer, clock: Clock = utc_now) -> Forgotten:
     """What would be forgotten; changes nothing."""
-    async with _connection(settings) as connection:
+    async with clients.connected(settings) as connection:
         act = await erasures.under_way(connection, customer.tenant, customer.customer)
         found = Forgotten(None if act is None else act.pseudonym)
         names = [customer.customer, *([] if act is None else [act.pseudonym])]
@@ -126,7 +125,7 @@ async def forget(
         ForgettingError: it is being done already, or what was decided before does not reach Kafka.
         KafkaError: Kafka cannot be used; the same command goes on.
     """
-    async with _connection(settings) as connection:
+    async with clients.connected(settings) as connection:
         if not await erasures.lock(connection, customer.tenant, customer.customer):
             raise ForgettingError("This customer is being forgotten already.")
         again = personal.is_pseudonym(customer.customer)
@@ -257,7 +256,7 @@ async def _published(connection: asyncpg.Connection, settings: Settings, shown: 
     """Waits until all that was decided by now is on Kafka; publishes itself what no worker does."""
     last = await erasures.outbox_end(connection)
     until = asyncio.get_running_loop().time() + _PATIENCE.total_seconds()
-    async with _connection(settings) as own, producing(settings, settings.largest_record) as producer:
+    async with clients.connected(settings) as own, producing(settings, settings.largest_record) as producer:
         relay, before = Relay(own, producer, settings), 0
         while count := await erasures.waiting(connection, last):
             if count != before:
@@ -357,12 +356,3 @@ def _tenant(letter: Letter) -> str | None:
         return None
     data = said.get("data", said) if isinstance(said, Mapping) else None
     return str(data.get("tenant_id", "default")) if isinstance(data, Mapping) else None
-
-
-@asynccontextmanager
-async def _connection(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
-    connection = await clients.connect(settings)
-    try:
-        yield connection
-    finally:
-        await connection.close()

@@ -38,11 +38,8 @@ class HeldSubscription:
 
 async def read(settings: Settings, tenant: str | None = None) -> list[HeldSubscription]:
     """The held subscriptions of one tenant or of all, the longest held first."""
-    connection = await clients.connect(settings)
-    try:
+    async with clients.connected(settings) as connection:
         return await _read(connection, tenant)
-    finally:
-        await connection.close()
 
 
 async def resume(

@@ -37,13 +37,12 @@ class Previewed:
 
 async def read(settings: Settings, key: Key, day: date | None, now: datetime) -> Previewed | None:
     """Previews every end mode of a subscription, and an end on `day`; None when there is no such subscription."""
-    connection = await clients.connect(settings)
-    try:
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            found = await subscriptions.read(connection, key)
-            rules = settings.rules((await policies.read(connection, [key[0]])).get(key[0], ()))
-    finally:
-        await connection.close()
+    async with (
+        clients.connected(settings) as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        found = await subscriptions.read(connection, key)
+        rules = settings.rules((await policies.read(connection, [key[0]])).get(key[0], ()))
     return None if found is None else previewed(found, day, now, rules)
 
 

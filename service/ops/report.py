@@ -23,8 +23,7 @@ _KEPT = 1000
 
 async def report(settings: Settings, topics: Topics, scope: Scope, output: Console, *, as_json: bool) -> int:
     """Verifies what is in scope and tells; returns how many things differ."""
-    connection = await clients.connect(settings)
-    try:
+    async with clients.connected(settings) as connection:
         total = await count(connection, scope)
         subscriptions, found, kept = 0, 0, list[Finding]()
         with _progress(output, total) as advance:
@@ -35,8 +34,6 @@ async def report(settings: Settings, topics: Topics, scope: Scope, output: Conso
                 for finding in () if as_json else verified.findings:
                     output.print(f"[red]{escape(str(finding))}[/]", soft_wrap=True, highlight=False)
                 advance(verified.subscriptions)
-    finally:
-        await connection.close()
     if as_json:
         output.print(_document(subscriptions, found, kept), soft_wrap=True, markup=False, highlight=False)
     else:
