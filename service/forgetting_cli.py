@@ -13,9 +13,9 @@ from service.terminal import MEND, AsJson, finish, paragraphs, settings_or_stop,
 _HELP = """
 Take a customer's personal data out of all that is stored, and out of the timelines and dead letters; the books stay.
 
-DATABASE_URL is to be that of the user who owns the tables: the service's may not change the history. Workers may run
-meanwhile. The same command goes on where it was interrupted. See deploy/PERSONAL-DATA.md for what is
-stored where, and for what this does not reach.
+DATABASE_URL is to be that of the user who owns the tables: the service's may not change the history. Workers go on
+meanwhile, and one has to run: it publishes the timelines anew. The same command goes on where it was interrupted. See
+deploy/PERSONAL-DATA.md for what is stored where, and for what this does not reach.
 """
 
 

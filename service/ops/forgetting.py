@@ -5,9 +5,9 @@ rewritten are the facts; the state is folded from them anew, and all is verified
 does not come out with the same books is left as it was and named. The outcomes keep their ids and numbers, so that a
 repeat is still known as one.
 
-Then all that was decided before goes out, a new snapshot of each timeline takes the place of the older ones, and the
-customer's dead letters are taken off their topic. The topics of events keep what they hold until their retention is
-over: they are the logs of others too, and nothing in them can be rewritten. When that is, is told.
+Then the workers publish all that was decided before and a new snapshot of each timeline, which takes the place of the
+older ones; and the customer's dead letters are taken off their topic. The topics of events keep what they hold until
+their retention is over: they are the logs of others too, and nothing in them can be rewritten. When that is, is told.
 
 The same command goes on where it was interrupted; once it is done, it finds nothing.
 """
@@ -19,8 +19,9 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from secrets import token_bytes
+from time import monotonic
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -29,12 +30,11 @@ from service import clients
 from service.batch import CLOCK
 from service.domain.facts import FORGOTTEN
 from service.domain.subscription import Subscription
-from service.flow import Clock, Relay, utc_now
+from service.flow import Clock, utc_now
 from service.messages import personal
 from service.messages.envelope import content_digest
 from service.ops.dead_letters import Letter, take_off
 from service.ops.replay import Judge, Replay
-from service.ops.sending import producing
 from service.ops.verify import facts_of, verify_these, waiting_of
 from service.outgoing import SNAPSHOT, drawn
 from service.settings import Settings, Topics
@@ -46,7 +46,9 @@ from service.topics import kept_for
 Shown: TypeAlias = Callable[[str], None]
 
 _SOURCE = "forget"
-_PATIENCE = timedelta(seconds=60)
+_PATIENCE_SECONDS = 60.0
+"""How long nothing may move before it is given up."""
+_GLANCE_SECONDS = 0.2
 
 
 class ForgettingError(Exception):
@@ -134,7 +136,7 @@ async def forget(
         act = await erasures.begin(connection, *named, pseudonym, asked_by, clock())
         found = Forgotten(act.pseudonym)
         await _rewrite(connection, settings, topics, customer, act, found, shown, clock)
-        await _published(connection, settings, shown)
+        await _published(connection, shown)
         mine = about(customer, found.subscriptions)
         found.dead_letters = await take_off(settings, topics.cancellation_dead_letter, mine, dry_run=False)
         shown(f"{len(found.dead_letters)} dead letters taken off their topic")
@@ -252,23 +254,20 @@ def _books(subscription: Subscription) -> tuple[object, ...]:
     return (*settled, subscription.renewals, subscription.pauses, subscription.line_ids, entries)
 
 
-async def _published(connection: asyncpg.Connection, settings: Settings, shown: Shown) -> None:
-    """Waits until all that was decided by now is on Kafka; publishes itself what no worker does."""
-    last = await erasures.outbox_end(connection)
-    until = asyncio.get_running_loop().time() + _PATIENCE.total_seconds()
-    async with clients.connected(settings) as own, producing(settings, settings.largest_record) as producer:
-        relay, before = Relay(own, producer, settings), 0
-        while count := await erasures.waiting(connection, last):
-            if count != before:
-                shown(f"{count} records wait to be published")
-                before = count
-            if asyncio.get_running_loop().time() > until:
-                raise ForgettingError(
-                    f"{count} records still wait to be published: see that the workers reach Kafka, then give the "
-                    "command again; it goes on from here."
-                )
-            if not await relay.once():
-                await asyncio.sleep(0.2)
+async def _published(connection: asyncpg.Connection, shown: Shown) -> None:
+    """Waits until the workers have published all that was decided by now."""
+    last, before = await erasures.outbox_end(connection), 0
+    until = monotonic() + _PATIENCE_SECONDS
+    while count := await erasures.waiting(connection, last):
+        if count != before:
+            shown(f"{count} records wait to be published")
+            before, until = count, monotonic() + _PATIENCE_SECONDS
+        if monotonic() > until:
+            raise ForgettingError(
+                f"{count} records still wait to be published: see that the workers run and reach Kafka, then give the "
+                "command again; it goes on from here."
+            )
+        await asyncio.sleep(_GLANCE_SECONDS)
 
 
 def _logs(topics: Topics) -> list[str]:

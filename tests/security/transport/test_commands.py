@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import secrets
 import sys
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
+from service.access import principals
+from service.settings import Settings, Topics
+from tests.kafka import client
 from tests.security.transport.broker import Secured
 from tests.security.transport.database import Locked
+from tests.security.transport.test_journeys import AGREEMENT, NAMES
+from tests.security.transport.worker import ready, worker
 
 
 async def command(environment: Mapping[str, str], *arguments: str) -> tuple[int, str, str]:
@@ -57,6 +65,41 @@ async def test_each_command_works_for_the_user_whose_it_is(
             command(keys(broker, "cancellation-operations") | database, "dead-letters", "list"),
         )
     assert [code for code, _, _ in done] == [0, 0, 0, 0], done
+
+
+async def test_a_customer_is_forgotten_by_the_owner_of_the_tables_who_administers_nothing(
+    broker: Secured, database_server: Locked
+) -> None:
+    """The worker beside it is another user at both servers, and publishes what the owner may not."""
+    name, group = f"s-{secrets.token_hex(4)}", f"subscription-cancellation-{secrets.token_hex(4)}"
+    broker.permit(principals(Settings(consumer_group=group), Topics())[:1])
+    async with AsyncExitStack() as stack:
+        service = await stack.enter_async_context(database_server.account())
+        owner = await stack.enter_async_context(database_server.account())
+        await database_server.do(f"alter role {service.name} bypassrls")
+        url = database_server.url(owner.name, user=owner.name)
+        mine = {"DATABASE_URL": url, "DATABASE_PASSWORD": owner.password, "DATABASE_SERVICE_ROLE": service.name}
+        mine |= keys(broker, "cancellation-forget")
+        assert (await command(mine, "migrate"))[::2] == (0, "")
+        url = database_server.url(owner.name, user=service.name)
+        theirs = {"DATABASE_URL": url, "DATABASE_PASSWORD": service.password, "CONSUMER_GROUP": group}
+        working = await stack.enter_async_context(worker(keys(broker, "cancellation-service") | theirs))
+        await working.until(ready)
+        kafka = await stack.enter_async_context(client(broker.inside, NAMES))
+        data = {**AGREEMENT, "subscription_id": name, "customer_id": "anna-7731"}
+        await kafka.send("subscription-lifecycle", "subscription-activated", f"{name}-1", data)
+        await kafka.raw("subscription-lifecycle", b'{"customer_id": "anna-7731", broken')
+        await kafka.until(
+            lambda _: kafka.shown(name, 0) and any(b"anna" in (d.value or b"") for d in kafka.dead_letters)
+        )
+        code, told, said = await command(mine, "forget", "anna-7731", "--by", "ticket 4711", "--json")
+        assert code == 0, said
+        found = json.loads(told)
+        assert ([each["subscription_id"] for each in found["subscriptions"]], found["left"]) == ([name], [])
+        assert len(found["dead_letters"]) == 1
+        await kafka.until(lambda _: kafka.timeline(name)["customer_id"] == found["pseudonym"])
+        code, told, _ = await command(mine, "forget", "anna-7731", "--by", "ticket 4712")
+        assert (code, told) == (0, "Nothing is stored of this customer.\n")
 
 
 async def test_a_command_with_a_wrong_key_ends_with_one_sentence(broker: Secured, database_server: Locked) -> None:
