@@ -188,18 +188,20 @@ class Batch:
         if subscription is not None and key not in self._held:
             self.tick(subscription)
 
-    def close(self) -> None:
-        """Adds the snapshots: one per subscription, whatever happened to it in this batch.
+    @property
+    def undrawn(self) -> list[Key]:
+        """The subscriptions that need a snapshot once all is decided: one each, whatever happened to it in this batch.
 
         None where the clock came by in vain: a snapshot goes by the name of its state, and a name has one content.
         """
-        for key, (subscription, _) in self._changed.items():
-            if key in self._as_drawn:
-                continue
-            try:
-                self.published += self._that_fit([self._drawn(key, subscription)])
-            except Exception as error:  # noqa: BLE001  what was decided stands; it is drawn when it is resumed
-                self.hold(key, error)
+        return [key for key in self._changed if key not in self._as_drawn]
+
+    def draw(self, key: Key) -> None:
+        """Adds the snapshot of a subscription."""
+        try:
+            self.published += self._that_fit([self._drawn(key, self._changed[key][0])])
+        except Exception as error:  # noqa: BLE001  what was decided stands; it is drawn when it is resumed
+            self.hold(key, error)
 
     def count(self) -> None:
         """Counts what became of it all, once that is committed."""

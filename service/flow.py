@@ -16,7 +16,6 @@ dead see what has been done in the meantime.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -38,12 +37,12 @@ from service.store import housekeeping, inbox, outbox, policies, subscriptions
 from service.store.records import Incoming, Outgoing
 from service.store.subscriptions import Held, Key, Parked
 from service.tracing import UNTRACED, Tracing
+from service.turns import in_turns
 
 log = structlog.get_logger(__name__)
 
 _LONGEST_TRANSACTION = 10.0
-_LONGEST_TURN = 0.02
-"""Seconds of deciding: in one transaction, and before the event loop has its turn."""
+"""Seconds of deciding in one transaction."""
 
 _DUE_AT_ONCE = 100
 """Ends in one transaction: few, so that requests find their turn when very many end at the same midnight."""
@@ -89,7 +88,7 @@ class Flow:
         async with self.pool.acquire() as connection, connection.transaction():
             following = await inbox.lock_offsets(connection, group, {(r.topic, r.partition) for r in records})
             unseen = [r for r in records if r.offset >= following[r.topic, r.partition]]
-            arrivals = [read(record, now) for record in unseen]
+            arrivals = [read(record, now) async for record in in_turns(unseen)]
             claimed = await inbox.claim(connection, (a.claim for a in arrivals if a.claim is not None), now)
             keys = {arrival.key for arrival in arrivals if arrival.key is not None}
             locked = await subscriptions.lock(connection, keys, now)
@@ -119,10 +118,8 @@ class Flow:
             locked = await subscriptions.lock_due(connection, now, limit)
             set_before = await policies.read(connection, {tenant for tenant, _ in locked.known})
             batch = self._batch(now, set_before, locked)
-            turns = _Turns()
-            for subscription in filter(None, locked.known.values()):
+            async for subscription in in_turns(filter(None, locked.known.values())):
                 batch.tick(subscription)
-                await turns.give()
             await self._write(connection, batch)
         metrics.TRANSACTION_SECONDS.labels("clock").observe(monotonic() - began)
         batch.count()
@@ -185,7 +182,8 @@ class Flow:
         return batch
 
     async def _write(self, connection: asyncpg.Connection, batch: Batch) -> None:
-        batch.close()
+        async for key in in_turns(batch.undrawn):
+            batch.draw(key)
         await subscriptions.save(connection, batch.changed, batch.digests, batch.now)
         await subscriptions.keep_facts(connection, batch.facts)
         await subscriptions.park(connection, batch.parked)
@@ -196,31 +194,14 @@ class Flow:
 
 
 async def _take(batch: Batch, arrivals: Sequence[Arrival]) -> int:
-    """Takes arrivals, at least one, for as long as a transaction may last; returns how many.
-
-    The event loop has its turn in between: a worker that only decides is soon thought dead.
-    """
-    began, turns = monotonic(), _Turns()
-    for number, arrival in enumerate(arrivals):
+    """Takes arrivals, at least one, for as long as a transaction may last; returns how many."""
+    began = monotonic()
+    async for number, arrival in in_turns(enumerate(arrivals)):
         if number and monotonic() - began > _LONGEST_TRANSACTION:
             batch.leave(arrivals[number:])
             return number
-        await turns.give()
         batch.take(arrival)
     return len(arrivals)
-
-
-class _Turns:
-    """Gives the event loop its turn where it has had none for long."""
-
-    def __init__(self) -> None:
-        self._last = monotonic()
-
-    async def give(self) -> None:
-        """Lets others go on, if it is time."""
-        if monotonic() - self._last > _LONGEST_TURN:
-            await asyncio.sleep(0)
-            self._last = monotonic()
 
 
 class Relay:

@@ -56,13 +56,13 @@ async def serve(  # noqa: PLR0913  each is a part that the composition root has 
     app = Starlette(routes=[*_probes(pool, health), Mount("/", Guard(inside, door or Door.of(settings)))])
     headed = SecurityHeaders(app)  # around all of it, what fails or is refused included
     server = _Server(uvicorn.Config(headed, log_config=None, lifespan="off", access_log=False, server_header=False))
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    running = asyncio.gather(server.serve(sockets=[listening]), looking.keep_looking())
     try:
         yield f"http://{bound[0]}:{bound[1]}"
     finally:
         looking.closing.set()
         server.should_exit = True
-        await serving
+        await running
 
 
 class _Server(uvicorn.Server):
@@ -76,7 +76,7 @@ class _Server(uvicorn.Server):
 def _metrics(watch: Watch) -> Route:
     @requires("operator")
     async def metrics(request: Request) -> Response:  # noqa: ARG001  whose caller is looked at
-        await watch.look()
+        await watch.seen.wait()
         return Response(generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return Route("/metrics", metrics)

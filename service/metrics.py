@@ -2,7 +2,7 @@
 
 One registry a process. Names and units are Prometheus' own: seconds, `_total` for what only grows. What is counted on
 the way of a batch is counted once a batch, after its transaction; what is read from the database or asked of Kafka is
-read when somebody looks (`service.ops.watching`). A label has few values, all of them known in advance but for topics
+read every few seconds (`service.ops.watching`). A label has few values, all of them known in advance but for topics
 and partitions: no tenant, no subscription.
 
 The Prometheus middleware of FastStream is not used: of a batch it sees the first record's topic only, and it fails on
@@ -38,7 +38,8 @@ REASONS = (
 """Why a record becomes a dead letter."""
 
 WAITS = (
-    *("postgres", "migrations", "kafka", "assignment", "process", "outbox", "clock", "housekeeping", "relay", "books"),
+    *("postgres", "migrations", "kafka", "assignment", "process", "outbox", "clock", "housekeeping", "relay"),
+    *("books", "figures"),
 )
 """What is tried again for as long as it fails."""
 
@@ -92,7 +93,7 @@ LAST_SUCCESS = _gauge(
     "loop_last_success_timestamp_seconds", "When a loop last did its work, in seconds since 1970.", "loop"
 )
 
-# What is read when somebody looks.
+# What is read every few seconds.
 LAG = _gauge(
     "consumer_lag_records", "Records of a partition held by this worker, not decided yet.", *("topic", "partition")
 )

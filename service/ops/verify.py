@@ -26,6 +26,7 @@ from service.settings import Settings, Topics
 from service.store import policies
 from service.store.records import Outgoing, unflatten
 from service.store.subscriptions import Key, StoredFact, ends_at, open_since, read_state, state_json
+from service.turns import Turns
 
 Waiting: TypeAlias = list[tuple[int, Outgoing]]
 
@@ -186,7 +187,9 @@ async def verify_these(
         for key in keys
     }
     findings: dict[Key, list[Finding]] = {key: [] for key in keys}
+    turns = Turns()
     async for row in connection.cursor(_FACTS, *columns, prefetch=_FACTS_AT_ONCE):
+        await turns.give()
         fact, replay = _fact(row), replays[_key(row)]
         replay.take(fact)
         if row["digest"] is not None and row["digest"] != fact.digest:

@@ -1,7 +1,7 @@
 """What is measured by looking: lag, asked of Kafka, and what waits, read from the database.
 
-Somebody has to look, at `/metrics` or at the operations page, and however many do, it is looked up every few seconds
-at most.
+A worker looks every few seconds. Whoever asks at `/metrics` or at the operations page gets what was seen last: however
+many ask, nobody waits, and the database is asked no more often.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
-from time import monotonic
 from typing import TypeAlias
 
 import asyncpg
@@ -19,6 +18,7 @@ from prometheus_client import Gauge
 
 from service import metrics
 from service.refusals import described
+from service.retry import patiently, pause
 from service.settings import Settings
 from service.store import figures
 
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 COUNTED_TO = 10_000
 """Where counting rows stops."""
-_FRESH_SECONDS = 4.0
+_EVERY_SECONDS = 4.0
 _PATIENCE_SECONDS = 3.0
 _AGES = (timedelta(hours=1), timedelta(days=1), timedelta(days=7))
 
@@ -42,19 +42,20 @@ class Watch:
 
     def __init__(self, pool: asyncpg.Pool, settings: Settings, clock: Callable[[], datetime]) -> None:
         self.lags: Lags | None = None
-        self.closing = asyncio.Event()
+        self.closing, self.seen = asyncio.Event(), asyncio.Event()
         self._pool, self._settings, self._clock = pool, settings, clock
-        self._turn = asyncio.Lock()
-        self._looked_at = -_FRESH_SECONDS
         metrics.COUNTED_TO.set(COUNTED_TO)
 
+    async def keep_looking(self) -> None:
+        """Looks again and again until it is closing."""
+        while not self.closing.is_set():
+            await patiently("figures", self.look)
+            await pause(self.closing, _EVERY_SECONDS)
+
     async def look(self) -> None:
-        """Looks, unless that was done just now; never fails."""
-        async with self._turn:
-            if monotonic() - self._looked_at < _FRESH_SECONDS:
-                return
-            await asyncio.gather(self._waiting(), self._lag())
-            self._looked_at = monotonic()
+        """Looks once; a server that is away is no failure."""
+        await asyncio.gather(self._waiting(), self._lag())
+        self.seen.set()
 
     async def _waiting(self) -> None:
         now, limits = self._clock(), (self._settings.outbox_max_records, COUNTED_TO)
@@ -66,8 +67,9 @@ class Watch:
             ):
                 found = await figures.read(connection, now, _AGES, limits)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            if metrics.value(metrics.DATABASE_UP):  # told once, when it goes
+                log.info("figures-not-read", error=described(error))
             metrics.DATABASE_UP.set(0)
-            log.info("figures-not-read", error=described(error))
             return
         metrics.DATABASE_UP.set(1)
         for count, age, waiting in (
@@ -93,8 +95,9 @@ class Watch:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 found = await self.lags()
         except (OSError, TimeoutError, KafkaError, ConsumerStoppedError) as error:
+            if metrics.value(metrics.KAFKA_UP):
+                log.info("lag-not-read", error=described(error))
             metrics.KAFKA_UP.set(0)
-            log.info("lag-not-read", error=described(error))
             return
         metrics.KAFKA_UP.set(1)
         metrics.LAG.clear()  # what was taken from this worker is another's to report

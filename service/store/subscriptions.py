@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from service.domain.subscription import Subscription
 from service.store.records import Incoming, flatten, unflatten
+from service.turns import in_turns
 
 Key: TypeAlias = tuple[str, str]
 """Tenant id and subscription id."""
@@ -193,12 +194,12 @@ async def lock(connection: asyncpg.Connection, keys: Iterable[Key], now: datetim
         await connection.execute(_PLACE, tenants, ids, now)
         rows = await connection.fetch(_LOCK, tenants, ids)
         if len(rows) == len(ids):
-            return _locked(rows)
+            return await _locked(rows)
 
 
 async def lock_due(connection: asyncpg.Connection, now: datetime, limit: int) -> Locked:
     """The subscriptions whose time has come, oldest first; those held, or locked by another worker, are passed over."""
-    return _locked(await connection.fetch(_LOCK_DUE, now, limit))
+    return await _locked(await connection.fetch(_LOCK_DUE, now, limit))
 
 
 async def save(
@@ -217,7 +218,7 @@ async def save(
         [s.agreement.customer_id for s, _ in subscriptions],
         [s.told.sequence for s, _ in subscriptions],
         [due for _, due in subscriptions],
-        [state_json(s) for s, _ in subscriptions],
+        [state_json(s) async for s, _ in in_turns(subscriptions)],
         [digests.get((s.tenant_id, s.subscription_id)) for s, _ in subscriptions],
         [open_since(s) for s, _ in subscriptions],
         [ends_at(s) for s, _ in subscriptions],
@@ -354,9 +355,9 @@ def _by_key(rows: Iterable[asyncpg.Record]) -> dict[Key, list[Parked]]:
     return taken
 
 
-def _locked(rows: Iterable[asyncpg.Record]) -> Locked:
+async def _locked(rows: Iterable[asyncpg.Record]) -> Locked:
     locked = Locked()
-    for row in rows:
+    async for row in in_turns(rows):
         key = _key(row)
         try:
             locked.known[key] = None if row["state"] is None else read_state(row["state"])

@@ -40,7 +40,7 @@ class Operations:
 
     async def _sample(self) -> dict[str, Any]:
         if not self._samples or monotonic() - self._sampled_at >= SECONDS / 2:
-            await self._watch.look()
+            await self._watch.seen.wait()
             self._sampled_at = monotonic()
             self._samples.append(sample())
         return self._samples[-1]

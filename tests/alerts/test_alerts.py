@@ -68,14 +68,17 @@ BROUGHT_ABOUT: dict[str, dict[str, str]] = {
 
 @pytest.fixture(scope="module")
 async def scraped(running: Running) -> list[Sample]:
-    """What the running service exposes."""
+    """What the running service exposes, once it has looked at its lag."""
 
     def read() -> str:
         with urlopen(f"{running.http}/metrics") as response:  # noqa: S310  our own service
             text: str = response.read().decode()
             return text
 
-    families = text_string_to_metric_families(await asyncio.to_thread(read))
+    async with asyncio.timeout(30):
+        while "cancellation_consumer_lag_records{" not in (text := await asyncio.to_thread(read)):  # noqa: ASYNC110  another's
+            await asyncio.sleep(0.1)
+    families = text_string_to_metric_families(text)
     return [sample for family in families for sample in family.samples if not sample.name.endswith("_created")]
 
 

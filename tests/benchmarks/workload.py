@@ -181,7 +181,8 @@ def _decided(event: Sent, offset: int, state: Subscription | None) -> tuple[Batc
     arrival = read(incoming(event, offset), NOW)
     batch = Batch(_SETTINGS, _TOPICS, NOW, {}, {("default", MODEL): state})
     batch.take(arrival)
-    batch.close()
+    for key in batch.undrawn:
+        batch.draw(key)
     return batch, arrival.key
 
 

@@ -81,7 +81,8 @@ class Player:
         self._close(batch)
 
     def _close(self, batch: Batch) -> None:
-        batch.close()
+        for key in batch.undrawn:
+            batch.draw(key)
         for subscription, due in batch.changed:
             key = (subscription.tenant_id, subscription.subscription_id)
             self._known[key], self._due[key] = subscription, due

@@ -33,7 +33,8 @@ def played() -> tuple[dict[str, SubscriptionTimeline], list[Outcome], list[str]]
     batch = Batch(Settings(), Topics(), NOW, {}, {arrival.key: None for arrival in arrivals if arrival.key is not None})
     for arrival in arrivals:
         batch.take(arrival)
-    batch.close()
+    for key in batch.undrawn:
+        batch.draw(key)
     timelines: dict[str, SubscriptionTimeline] = {}
     outcomes: list[Outcome] = []
     dead: list[str] = []

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeAlias
 from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -13,6 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.metrics import REASONS, WAITS
 from tests.conftest import Running
 from tests.kafka import client
+
+LAG = "cancellation_consumer_lag_records"
+Samples: TypeAlias = Mapping[tuple[str, tuple[str, ...]], float]
 
 
 async def scrape(running: Running) -> tuple[str, str]:
@@ -25,13 +29,21 @@ async def scrape(running: Running) -> tuple[str, str]:
     return await asyncio.to_thread(read)
 
 
-def samples(text: str) -> Mapping[tuple[str, tuple[str, ...]], float]:
+def samples(text: str) -> Samples:
     """Every sample by its name and the values of its labels, in the order of the labels' names."""
     return {
         (each.name, tuple(value for _, value in sorted(each.labels.items()))): each.value
         for family in text_string_to_metric_families(text)
         for each in family.samples
     }
+
+
+async def once(running: Running, shown: Callable[[Samples], bool]) -> Samples:
+    """The first scrape that shows it; the service looks at Kafka and the database every few seconds."""
+    async with asyncio.timeout(30):
+        while not shown(found := samples((await scrape(running))[1])):  # noqa: ASYNC110  another process sets no event
+            await asyncio.sleep(0.1)
+    return found
 
 
 async def test_a_scrape_follows_an_event_through_the_service(running: Running) -> None:
@@ -51,9 +63,8 @@ async def test_a_scrape_follows_an_event_through_the_service(running: Running) -
         }
         await kafka.send("subscription-lifecycle", "subscription-activated", "measured", data)
         await kafka.until(lambda _: kafka.shown("measured", 0))
-    content_type, text = await scrape(running)
-    after = samples(text)
-    assert content_type.startswith("text/plain; version=")
+    assert (await scrape(running))[0].startswith("text/plain; version=")
+    after = await once(running, lambda found: any(name == LAG for name, _ in found))
     assert after[consumed] >= 1
     assert after[published] >= 1
     assert after["cancellation_batch_records_count", ()] > 0
@@ -61,7 +72,7 @@ async def test_a_scrape_follows_an_event_through_the_service(running: Running) -
     assert after["cancellation_relay_publish_duration_seconds_count", ()] > 0
     assert after["cancellation_rebalances_total", ()] >= 1
     assert after["cancellation_database_up", ()] == after["cancellation_kafka_up", ()] == 1
-    lags = {labels: value for (name, labels), value in after.items() if name == "cancellation_consumer_lag_records"}
+    lags = {labels: value for (name, labels), value in after.items() if name == LAG}
     assert {labels for labels in lags if labels[1] == topic} == {(str(number), topic) for number in range(4)}
     assert {labels for name, labels in after if name == "cancellation_loop_last_success_timestamp_seconds"} == {
         *(("consumer",), ("clock",), ("relay",))

@@ -129,7 +129,8 @@ class Receiving:
         batch.books = self.books
         said_before = counts["received_said_before"]
         repeats = sum(self._take(batch, arrival) for arrival in arrivals)
-        batch.close()
+        for key in batch.undrawn:
+            batch.draw(key)
         dead = sum(record.topic == DEAD for record in batch.published)
         parked = len(batch.parked)
         said_before = counts["received_said_before"] - said_before

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar
 from unittest.mock import patch
@@ -27,7 +27,7 @@ _lock_offsets, _lock, _lock_due, _append = inbox.lock_offsets, subscriptions.loc
 class Fault:
     """What is replaced by what."""
 
-    parts: tuple[tuple[object, str, Callable[..., Any]], ...] = ()
+    parts: tuple[tuple[object, str, Callable[..., Any] | property], ...] = ()
     relay: type[Relay] = field(default=Relay)
 
     @contextmanager
@@ -78,10 +78,8 @@ async def _no_places(connection: Connection, keys: Iterable[Key], _: datetime) -
     rows = await connection.fetch(subscriptions._LOCK, [tenant for tenant, _ in wanted], [name for _, name in wanted])
     if len(rows) < len(wanted):
         await connection.execute(subscriptions._PLACE, [t for t, _ in wanted], [n for _, n in wanted], _)
-    return Locked(
-        **{name: getattr(subscriptions._locked(rows), name) for name in ("digests", "held", "unreadable")},
-        known={**dict.fromkeys(wanted), **subscriptions._locked(rows).known},
-    )
+    locked = await subscriptions._locked(rows)
+    return replace(locked, known={**dict.fromkeys(wanted), **locked.known})
 
 
 async def _due_unlocked(connection: Connection, now: datetime, limit: int) -> Locked:
@@ -92,9 +90,8 @@ async def _appended_apart(connection: Connection, records: Sequence[Outgoing], s
     await _append(_apart(connection), records, shards)
 
 
-def _draws_again(batch: Batch, close: Callable[[Batch], None] = Batch.close) -> None:
-    batch._as_drawn.clear()
-    close(batch)
+def _all_changed(batch: Batch) -> list[Key]:
+    return list(batch._changed)
 
 
 class _Hasty(Relay):
@@ -153,7 +150,9 @@ FAULTS = {
     "a subscription not heard of has no row to lock": Fault(((subscriptions, "lock", _no_places),)),
     "the clock takes no locks": Fault(((subscriptions, "lock_due", _due_unlocked),)),
     "the outbox is filled apart from the decision": Fault(((outbox, "append", _appended_apart),)),
-    "a snapshot is drawn again under the same id": Fault(((Batch, "close", _draws_again),)),
+    "a snapshot is drawn again under the same id": Fault(
+        ((Batch, "undrawn", property(lambda batch: list(batch._changed))),)
+    ),
     "the relay deletes before the acknowledgement": Fault(relay=_Hasty),
     "the relay reads on after the last id": Fault(relay=_Reading),
     "the relay sends what follows before what went first is acknowledged": Fault(relay=_AtOnce),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from unittest.mock import patch
 
-from service import flow
+from service import flow, turns
 from tests.simulation.faults import Fault
 from tests.simulation.judge import complaints
 from tests.simulation.world import Scenario, World, WorldError
@@ -46,7 +46,7 @@ def play(scenario: Scenario, fault: Fault = NO_FAULT, told: list[int] | None = N
     with fault.planted():
         world = World(scenario, told, make_relay=fault.relay)
         try:
-            with patch.object(flow, "monotonic", world.monotonic):
+            with patch.object(flow, "monotonic", world.monotonic), patch.object(turns, "monotonic", world.monotonic):
                 world.run()
         except WorldError as error:
             found = [str(error)]

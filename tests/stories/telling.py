@@ -78,7 +78,8 @@ class Played:
             self._close(batch)
 
     def _close(self, batch: Batch) -> None:
-        batch.close()
+        for key in batch.undrawn:
+            batch.draw(key)
         for self.subscription, self.due in batch.changed:
             pass
         for published in batch.published:
