@@ -17,6 +17,21 @@ OUTCOME_TOPICS = (
 )
 
 
+def monthly(subscription_id: str, **changes: object) -> dict[str, Any]:
+    """The data of a `subscription-activated`: 30.00 EUR a month in advance from 1 November 2026."""
+    return {
+        "subscription_id": subscription_id,
+        "customer_id": "customer",
+        "currency": "EUR",
+        "time_zone": "Europe/Berlin",
+        "start_date": "2026-11-01",
+        "interval": "P1M",
+        "billing": "in-advance",
+        "lines": [{"line_id": "L1", "amount": "30.00"}],
+        **changes,
+    }
+
+
 @dataclass(frozen=True)
 class Outcome:
     """One record off an outcome topic; `topic` is the default name."""

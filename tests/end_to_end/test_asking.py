@@ -10,7 +10,7 @@ import pytest
 
 from tests.command_line import CommandLine
 from tests.conftest import Running
-from tests.kafka import Client, client
+from tests.kafka import Client, client, monthly
 
 
 @pytest.fixture
@@ -28,16 +28,8 @@ async def kafka(running: Running) -> AsyncIterator[Client]:
 async def subscription(kafka: Client) -> str:
     """A subscription of 30.00 EUR a month on two lines, that binds for a year."""
     name = f"s-{secrets.token_hex(4)}"
-    agreement = {
-        "subscription_id": name,
-        "customer_id": "customer",
-        "currency": "EUR",
-        "time_zone": "Europe/Berlin",
-        "start_date": "2026-11-01",
-        "interval": "P1M",
-        "lines": [{"line_id": "L1", "amount": "20.00"}, {"line_id": "L2", "amount": "10.00"}],
-        "terms": {"minimum_term": "P1Y"},
-    }
+    lines = [{"line_id": "L1", "amount": "20.00"}, {"line_id": "L2", "amount": "10.00"}]
+    agreement = monthly(name, lines=lines, terms={"minimum_term": "P1Y"})
     await kafka.send("subscription-lifecycle", "subscription-activated", f"{name}-a", agreement)
     await kafka.until(lambda _: kafka.shown(name, 0))
     return name

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 from aiokafka.producer import message_accumulator, producer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from tests.conftest import Running
-from tests.kafka import Client, client
+from tests.kafka import Client, client, monthly
 
 LIFECYCLE, REQUESTED = "subscription-lifecycle", "cancellation-requested"
 GOOD: list[tuple[str, bytes | None]] = [
@@ -57,23 +56,10 @@ async def kafka(running: Running) -> AsyncIterator[Client]:
         yield connected
 
 
-def agreement(subscription: str) -> dict[str, Any]:
-    return {
-        "subscription_id": subscription,
-        "customer_id": "customer",
-        "currency": "EUR",
-        "time_zone": "Europe/Berlin",
-        "start_date": "2026-11-01",
-        "interval": "P1M",
-        "billing": "in-advance",
-        "lines": [{"line_id": "L1", "amount": "30.00"}],
-    }
-
-
 async def test_each_bad_record_goes_aside_byte_for_byte_and_everything_around_it_is_decided(kafka: Client) -> None:
     ids = {name: f"around-{number}" for number, name in enumerate(BAD)}
     for name, subscription in ids.items():
-        await kafka.send(LIFECYCLE, "subscription-activated", f"{subscription}-a", agreement(subscription))
+        await kafka.send(LIFECYCLE, "subscription-activated", f"{subscription}-a", monthly(subscription))
         value, headers, _ = BAD[name]
         await kafka.raw(REQUESTED, value, headers, key=name.encode(), partition=0)
         request = {"subscription_id": subscription, "end": {"mode": "on-date", "date": "2031-01-15"}}
@@ -102,7 +88,7 @@ async def test_a_request_sent_right_after_its_invoices_finds_them(kafka: Client)
         ids = {"subscription_id": subscription}
         period = {"start": "2026-11-01", "end": "2026-12-01"}
         charge = {"charge_id": "C1", "line_id": "L1", "period": period, "amount": "30.00"}
-        await kafka.send(LIFECYCLE, "subscription-activated", f"{subscription}-1", agreement(subscription))
+        await kafka.send(LIFECYCLE, "subscription-activated", f"{subscription}-1", monthly(subscription))
         issued = {**ids, "invoice_id": "INV-1", "charges": [charge]}
         await kafka.send(LIFECYCLE, "invoice-issued", f"{subscription}-2", issued)
         request = {**ids, "end": {"mode": "on-date", "date": "2026-11-16"}}
@@ -128,7 +114,7 @@ async def test_a_header_whose_name_is_no_text_keeps_nothing_behind_it_from_being
         monkeypatch.setattr(module, "DefaultRecordBatchBuilder", _DefaultRecordBatchBuilderPy)
     request = {"end": {"mode": "on-date", "date": "2031-01-15"}}
     for name in ("before", "bearing-it", "behind"):
-        await kafka.send(LIFECYCLE, "subscription-activated", f"{name}-a", agreement(name))
+        await kafka.send(LIFECYCLE, "subscription-activated", f"{name}-a", monthly(name))
         headers = [*GOOD[:1], ("ce_id", f"{name}-c".encode()), *GOOD[2:]]
         if name == "bearing-it":
             headers.insert(2, (NotText("x"), b"1"))

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Running
-from tests.kafka import Client, Outcome, client
+from tests.kafka import Client, Outcome, client, monthly
 
 LIFECYCLE, REQUESTED, DEAD = "subscription-lifecycle", "cancellation-requested", "cancellation-dead-letter"
 
@@ -60,17 +60,7 @@ def operator(running: Running) -> Operator:
 async def subscription(kafka: Client) -> str:
     """A subscription of 30.00 EUR a month."""
     name = f"s-{secrets.token_hex(4)}"
-    agreement = {
-        "subscription_id": name,
-        "customer_id": "customer",
-        "currency": "EUR",
-        "time_zone": "Europe/Berlin",
-        "start_date": "2026-11-01",
-        "interval": "P1M",
-        "billing": "in-advance",
-        "lines": [{"line_id": "L1", "amount": "30.00"}],
-    }
-    await kafka.send(LIFECYCLE, "subscription-activated", f"{name}-a", agreement)
+    await kafka.send(LIFECYCLE, "subscription-activated", f"{name}-a", monthly(name))
     return name
 
 

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.metrics import REASONS, WAITS
 from tests.conftest import Running
-from tests.kafka import client
+from tests.kafka import client, monthly
 
 LAG = "cancellation_consumer_lag_records"
 Samples: TypeAlias = Mapping[tuple[str, tuple[str, ...]], float]
@@ -51,17 +51,7 @@ async def test_a_scrape_follows_an_event_through_the_service(running: Running) -
     consumed = ("cancellation_events_consumed_total", (topic, "subscription-activated"))
     published = ("cancellation_records_published_total", (running.topics["subscription-timeline"],))
     async with client(running.kafka, running.topics) as kafka:
-        data = {
-            "subscription_id": "measured",
-            "customer_id": "customer",
-            "currency": "EUR",
-            "time_zone": "Europe/Berlin",
-            "start_date": "2026-11-01",
-            "interval": "P1M",
-            "billing": "in-advance",
-            "lines": [{"line_id": "L1", "amount": "30.00"}],
-        }
-        await kafka.send("subscription-lifecycle", "subscription-activated", "measured", data)
+        await kafka.send("subscription-lifecycle", "subscription-activated", "measured", monthly("measured"))
         await kafka.until(lambda _: kafka.shown("measured", 0))
     assert (await scrape(running))[0].startswith("text/plain; version=")
     after = await once(running, lambda found: any(name == LAG for name, _ in found))

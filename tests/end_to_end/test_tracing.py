@@ -19,19 +19,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from service.local import Servers
 from tests.conftest import service
-from tests.kafka import client
+from tests.kafka import client, monthly
 
 README = Path("README.md").read_text("utf-8")
-ACTIVATED = {
-    "subscription_id": "traced",
-    "customer_id": "customer",
-    "currency": "EUR",
-    "time_zone": "Europe/Berlin",
-    "start_date": "2026-11-01",
-    "interval": "P1M",
-    "billing": "in-advance",
-    "lines": [{"line_id": "L1", "amount": "30.00"}],
-}
 CHARGE = {
     "charge_id": "C1",
     "line_id": "L1",
@@ -74,7 +64,7 @@ async def test_spans_reach_a_collector_before_the_service_has_stopped(embedded: 
             service(embedded, template, environment) as running,
             client(running.kafka, running.topics) as kafka,
         ):
-            lifecycle = ("subscription-lifecycle", "subscription-activated", "traced", ACTIVATED)
+            lifecycle = ("subscription-lifecycle", "subscription-activated", "traced", monthly("traced"))
             await kafka.send(*lifecycle, traceparent=f"00-{TRACE}-{SPAN}-01")
             await kafka.until(lambda _: kafka.shown("traced", 0))
     resources = [resource for request in received for resource in request.resource_spans]
@@ -129,7 +119,7 @@ async def test_one_trace_goes_from_a_foreign_producer_to_the_invoicing_consumer(
             client(running.kafka, running.topics) as kafka,
         ):
             issued = {"subscription_id": "traced", "invoice_id": "I1", "charges": [CHARGE]}
-            await kafka.send("subscription-lifecycle", "subscription-activated", "a", ACTIVATED)
+            await kafka.send("subscription-lifecycle", "subscription-activated", "a", monthly("traced"))
             await kafka.send("subscription-lifecycle", "invoice-issued", "i", issued)
             carried: dict[str, str] = {}
             with team("crm", address) as crm, crm.get_tracer("crm").start_as_current_span("the customer cancels"):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import io
 import re
-import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -20,7 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 from PIL import Image
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
@@ -31,6 +30,7 @@ from service.local import servers
 from service.settings import Settings, Topics
 from service.store.migrate import migrate
 from service.terminal import log_lines
+from tests import chromium
 from tests.web.stage import staged, titled
 
 FOLDER = Path("docs")
@@ -43,7 +43,10 @@ _COLOURS = 96
 
 async def pictures(folder: Path) -> None:
     """Takes all of them."""
-    async with servers() as found, _browser() as browser:
+    program = chromium.found()
+    if program is None:
+        sys.exit(f"There are no pictures: {chromium.MISSING}.")
+    async with servers() as found, chromium.launched(program) as browser:
         await _timeline(found.postgres, browser, folder)
         await _demo(found.kafka, found.postgres, browser, folder)
 
@@ -127,17 +130,6 @@ async def _database(postgres: str, name: str) -> AsyncIterator[str]:
     yield urlunsplit(urlsplit(postgres)._replace(path=f"/{name}"))
     await connection.execute(f"drop database {name} with (force)")
     await connection.close()
-
-
-@asynccontextmanager
-async def _browser() -> AsyncIterator[Browser]:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        sys.exit("There is no Chromium on the PATH (Debian and Ubuntu: apt install chromium).")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        await browser.close()
 
 
 if __name__ == "__main__":

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
+from tests import chromium
 from tests.web.stage import Stage, staged
 
 SCREENSHOTS = Path(".cache/screenshots")
@@ -25,13 +25,11 @@ async def stage(pool: asyncpg.Pool) -> AsyncIterator[Stage]:
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """The system's own Chromium, headless."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        pytest.skip("there is no Chromium on the PATH (Debian and Ubuntu: apt install chromium): no page was looked at")
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+    program = chromium.found()
+    if program is None:
+        pytest.skip(f"{chromium.MISSING}: no page was looked at")
+    async with chromium.launched(program) as launched:
         yield launched
-        await launched.close()
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ import pytest
 
 from service.access import principals
 from service.settings import Settings, Topics
-from tests.kafka import client
+from tests.kafka import client, monthly
 from tests.security.transport.broker import Secured
 from tests.security.transport.database import Locked
-from tests.security.transport.test_journeys import AGREEMENT, NAMES
+from tests.security.transport.test_journeys import NAMES
 from tests.security.transport.worker import ready, worker
 
 
@@ -86,7 +86,7 @@ async def test_a_customer_is_forgotten_by_the_owner_of_the_tables_who_administer
         working = await stack.enter_async_context(worker(keys(broker, "cancellation-service") | theirs))
         await working.until(ready)
         kafka = await stack.enter_async_context(client(broker.inside, NAMES))
-        data = {**AGREEMENT, "subscription_id": name, "customer_id": "anna-7731"}
+        data = monthly(name, customer_id="anna-7731")
         await kafka.send("subscription-lifecycle", "subscription-activated", f"{name}-1", data)
         await kafka.raw("subscription-lifecycle", b'{"customer_id": "anna-7731", broken')
         await kafka.until(

@@ -17,22 +17,13 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from service.access import principals
 from service.settings import Settings, Topics
-from tests.kafka import Client
+from tests.kafka import Client, monthly
 from tests.security.transport.authority import Authority
 from tests.security.transport.broker import Secured
 from tests.security.transport.database import Locked
 from tests.security.transport.worker import Worker, ready, refused, worker
 
 SERVICE = "cancellation-service"
-AGREEMENT = {
-    "customer_id": "customer",
-    "currency": "EUR",
-    "time_zone": "Europe/Berlin",
-    "start_date": "2026-11-01",
-    "interval": "P1M",
-    "billing": "in-advance",
-    "lines": [{"line_id": "L1", "amount": "30.00"}],
-}
 PERIOD = {"start": "2026-11-01", "end": "2026-12-01"}
 CHARGE = {"charge_id": "C1", "line_id": "L1", "period": PERIOD, "amount": "30.00"}
 END = {"mode": "on-date", "date": "2026-11-16"}
@@ -52,7 +43,7 @@ class Parties:
         ids = {"subscription_id": secrets.token_hex(4)}
         name = ids["subscription_id"]
         life = "subscription-lifecycle"
-        await self.billing.send(life, "subscription-activated", f"{name}-1", {**ids, **AGREEMENT})
+        await self.billing.send(life, "subscription-activated", f"{name}-1", monthly(name))
         invoice = {**ids, "invoice_id": "INV-1", "charges": [CHARGE]}
         await self.billing.send(life, "invoice-issued", f"{name}-2", invoice)
         await self.customer.send("cancellation-requested", "cancellation-requested", f"{name}-3", {**ids, "end": END})
