@@ -159,7 +159,12 @@ def _pool_of(settings: Settings, **given: Any) -> asyncpg.Pool:  # noqa: ANN401 
         timeout=settings.database_timeout.total_seconds(),
         command_timeout=settings.database_timeout.total_seconds(),
         server_settings=_SESSION,
+        reset=_as_it_is,
     )
+
+
+async def _as_it_is(_: object) -> None:
+    """What is done on a connection of a pool ends with its transaction: there is nothing to ask the server to undo."""
 
 
 @asynccontextmanager

@@ -53,7 +53,7 @@ async def serve(  # noqa: PLR0913  each is a part that the composition root has 
     looking = watch or Watch(pool, settings, clock)
     pages = Mount("/", site(reading or pool, settings, topics, clock, looking))
     inside = Starlette(routes=[_metrics(looking), pages])
-    app = Starlette(routes=[*_probes(pool, health), Mount("/", Guard(inside, door or Door.of(settings)))])
+    app = Starlette(routes=[*probes(pool, health), Mount("/", Guard(inside, door or Door.of(settings)))])
     headed = SecurityHeaders(app)  # around all of it, what fails or is refused included
     server = _Server(uvicorn.Config(headed, log_config=None, lifespan="off", access_log=False, server_header=False))
     running = asyncio.gather(server.serve(sockets=[listening]), looking.keep_looking())
@@ -82,7 +82,9 @@ def _metrics(watch: Watch) -> Route:
     return Route("/metrics", metrics)
 
 
-def _probes(pool: asyncpg.Pool, health: Health) -> list[Route]:
+def probes(pool: asyncpg.Pool, health: Health) -> list[Route]:
+    """Whether this worker lives, and whether it can do its work."""
+
     async def live(_: Request) -> JSONResponse:
         if stuck := health.stuck():
             return JSONResponse({"status": "stuck", "loops": stuck}, status_code=503)

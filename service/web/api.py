@@ -106,8 +106,8 @@ def api(reader: Reader, topics: Topics, outages: tuple[type[Exception], ...]) ->
     return app
 
 
-def _reading(request: Request) -> Caller:
-    """Who asks, if they may read."""
+async def _reading(request: Request) -> Caller:
+    """Who asks, if they may read; FastAPI would take anything but a coroutine to a thread of its own."""
     if "reader" not in request.user.roles:
         raise HTTPException(403, "you may not read subscriptions")
     caller: Caller = request.user

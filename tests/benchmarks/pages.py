@@ -40,7 +40,7 @@ select
     now()
 from generate_series(1, $1) n, (select state from subscription where subscription_id = $3) s
 """
-_PAGES = {
+PAGES = {
     "search_subscription": ("/", {"q": "F77"}),
     "search_customer": ("/", {"q": "K777"}),
     "search_everything": ("/", {"q": "F"}),
@@ -49,7 +49,11 @@ _PAGES = {
     "search_nothing": ("/", {"q": "nobody"}),
     "timeline": ("/timeline", {"subscription": "F777"}),
     "operations": ("/operations", {}),
+    "operations_first_event": ("/operations/events", {}),
     "metrics": ("/metrics", {}),
+    "livez": ("/livez", {}),
+    "readyz": ("/readyz", {}),
+    "static": ("/static/page.css", {}),
     "contract": ("/asyncapi", {}),
     "contract_message": ("/asyncapi/messages/subscription-timeline", {}),
     "contract_file": ("/asyncapi/asyncapi.yaml", {}),
@@ -60,7 +64,7 @@ _PAGES = {
     "api_description": ("/api/openapi.json", {}),
 }
 """By name: its path, and what is asked for."""
-_TIMES = 100
+_TIMES = 300
 _SETTLED = 8
 _STREAMED = 50_000
 _RATE = 200.0
@@ -78,7 +82,7 @@ async def measure(bench: Bench) -> None:
         async with stage.worker("service") as worker:
             streaming = asyncio.create_task(latencies(stage, rate, _FOR_EVER))
             await asyncio.sleep(_SETTLED)  # a benchmark may: the worker is still warming up
-            took = {name: await _asked(worker, path, query) for name, (path, query) in _PAGES.items()}
+            took = {name: await _asked(worker, path, query) for name, (path, query) in PAGES.items()}
             streaming.cancel()
             with suppress(asyncio.CancelledError):
                 await streaming
@@ -90,7 +94,7 @@ async def measure(bench: Bench) -> None:
     for name, cut in cuts.items():
         bench.figure(f"page_{name}_p50_ms", [cut[49]], 1)
         bench.figure(f"page_{name}_p99_ms", [cut[98]], 1)
-    bench.figure("pages_slowest_p99_ms", [max(cut[98] for cut in cuts.values())], 1)
+    bench.figure("pages_slowest_p99_ms", [max(cut[98] for cut in cuts.values())])
 
 
 async def _asked(worker: Worker, path: str, query: dict[str, str]) -> list[float]:
@@ -101,7 +105,11 @@ async def _asked(worker: Worker, path: str, query: dict[str, str]) -> list[float
 def _ask(address: str) -> float:
     began = time.perf_counter()
     with urlopen(address) as answer:  # noqa: S310  the worker's own
-        answer.read()
+        if answer.headers.get_content_type() == "text/event-stream":  # which never ends: its first event counts
+            while answer.readline().strip():
+                pass
+        else:
+            answer.read()
     return (time.perf_counter() - began) * 1000
 
 

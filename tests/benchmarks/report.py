@@ -47,6 +47,9 @@ GOALS = (
     Goal("relay_ratio", "an outbox of 1,000,000 rows drained ÷ what a producer alone does", least=0.8, digits=2),
     Goal("relay_last_to_first_quarter", "how fast its last quarter goes ÷ its first", least=0.8, digits=2),
     Goal("rss_mb", "MB of a worker at most, with 500,000 events behind", most=150),
+    Goal(
+        "pages_slowest_p99_ms", "ms, p99 of the slowest page at 1,000,000 subscriptions, the stream running", most=100
+    ),
     Goal("workers_ratio", "two workers ÷ one, on two cores that broker and database need too", digits=2),
 )
 _BESIDE = (
