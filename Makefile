@@ -14,7 +14,7 @@
 #   make bench-big the same on ten million subscriptions
 #   make chaos     faults over real processes, and what was lost to them (SHORT=1: a minute; SEED, ONLY, EVENTS)
 #   make rehearse  a lost database restored to an instant and brought to the same books from Kafka (ARGS=--events 20000)
-#   make alerts    the alert rules before promtool, Prometheus' own checker, which is built with Go
+#   make alerts    the alert rules before promtool, and a Prometheus that scrapes the service and answers every panel
 #   make pictures  the pictures of the README, taken of the real pages and the real demo
 #   make contracts  the contract in the hands of others: AsyncAPI's parser, TypeScript, Java, a schema registry
 #   make manifests  the manifests of deploy/kubernetes, made anew and held to the schemas of Kubernetes and its operators
@@ -33,7 +33,8 @@ RUN := .venv/bin/python -m
 
 # The locks hold on every platform and on every Python from 3.11 on.
 COMPILE := $(RUN) uv --quiet pip compile --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml
-PROMTOOL := github.com/prometheus/prometheus/cmd/promtool@v0.307.3
+PROMETHEUS := github.com/prometheus/prometheus/cmd
+PROMETHEUS_VERSION := v0.307.3
 DEV := --constraints requirements.txt --extra local --group dev
 UPGRADES := $(if $(filter 1,$(UPGRADE)),--upgrade)
 
@@ -109,13 +110,13 @@ contracts: environment
 	@CONTRACTS=1 $(RUN) pytest tests/contracts $(ARGS)
 
 # Built once, from the Go module proxy, in a module of its own: with a version, Go builds none that replaces others.
-alerts: environment .cache/promtool/promtool
+alerts: environment .cache/promtool/promtool .cache/prometheus/prometheus
 	@$(RUN) pytest tests/alerts $(ARGS)
 
-.cache/promtool/promtool:
+.cache/promtool/promtool .cache/prometheus/prometheus:
 	@mkdir -p $(@D)/module
-	@cd $(@D)/module && { test -f go.mod || go mod init promtool; } && go get -tool $(PROMTOOL)
-	@cd $(@D)/module && CGO_ENABLED=0 go build -tags builtinassets,remove_all_sd -o ../promtool $(firstword $(subst @, ,$(PROMTOOL)))
+	@cd $(@D)/module && { test -f go.mod || go mod init $(@F); } && go get -tool $(PROMETHEUS)/$(@F)@$(PROMETHEUS_VERSION)
+	@cd $(@D)/module && CGO_ENABLED=0 go build -ldflags "-s -w" -o ../$(@F) $(PROMETHEUS)/$(@F)
 
 # Built with Go as promtool is. What is deployed is validated as kustomize renders it.
 manifests: environment .cache/kustomize/kustomize .cache/kubeconform/kubeconform

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,12 +24,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from tests.conftest import Running
+from tests.tools import tool
 
 RULES, DASHBOARD = Path("deploy/prometheus/alerts.yml"), Path("deploy/grafana/dashboard.json")
 RUNBOOK = Path("deploy/RUNBOOK.md").read_text("utf-8")
 ALERTS: list[dict[str, Any]] = yaml.safe_load(RULES.read_text("utf-8"))["groups"][0]["rules"]
 PANELS: list[dict[str, Any]] = json.loads(DASHBOARD.read_text("utf-8"))["panels"]
-PROMTOOL = shutil.which("promtool") or next(map(str, Path(".cache/promtool").glob("promtool")), None)
+PROMTOOL = tool("promtool")
+needs_promtool = pytest.mark.skipif(
+    PROMTOOL is None, reason="there is no promtool on the PATH, and make alerts has built none"
+)
 
 RISING = "0+60x120"
 """One a second, as series of Prometheus' tests are written: a minute apart for two hours."""
@@ -169,7 +172,7 @@ def test_a_field_that_grafana_does_not_know_is_found() -> None:
     assert found == [".panels[1].gridPosition", ".panels[2].targets[0].expression"]
 
 
-@pytest.mark.skipif(PROMTOOL is None, reason="there is no promtool on the PATH, and make alerts has built none")
+@needs_promtool
 def test_prometheus_itself_reads_every_query_of_the_dashboard(tmp_path: Path) -> None:
     written = [
         {"record": f"panel:{number}", "expr": expression.replace("$__rate_interval", "5m")}
@@ -187,7 +190,7 @@ def test_every_alert_is_brought_about_below() -> None:
     assert {alert["alert"] for alert in ALERTS} == {*BROUGHT_ABOUT, "CancellationWorkersGone"}
 
 
-@pytest.mark.skipif(PROMTOOL is None, reason="there is no promtool on the PATH, and make alerts has built none")
+@needs_promtool
 @pytest.mark.parametrize("alert", [None, "CancellationWorkersGone", *BROUGHT_ABOUT])
 def test_each_alert_fires_when_it_should_and_no_other_with_it(
     alert: str | None, scraped: list[Sample], tmp_path: Path
@@ -197,25 +200,42 @@ def test_each_alert_fires_when_it_should_and_no_other_with_it(
         name = series.partition("{")[0]
         assert name in {sample.name for sample in scraped} | LATER
     standing = {} if alert == "CancellationWorkersGone" else {_series(s): f"{s.value}x120" for s in scraped if _calm(s)}
-    firing = [] if alert is None else [{"labels": f'{{alertname="{alert}"}}', "value": 1}]
+    moving = {_named(series): values for series, values in changed.items()}
+    _holds(tmp_path, "1m", standing | moving, {"2h": set() if alert is None else {alert}})
+
+
+@needs_promtool
+def test_a_worker_that_starts_with_records_waiting_raises_nothing(tmp_path: Path) -> None:
+    """Its first scrapes show a lag, and nothing decided yet."""
+    series = {
+        'cancellation_build_info{instance="worker"}': "_x20 1x100",
+        'cancellation_consumer_lag_records{instance="worker",partition="0",topic="requested"}': "_x20 5000x3 2000 0x96",
+        'cancellation_events_consumed_total{instance="worker",topic="requested"}': "_x23 500 3500 5500x96",
+    }
+    _holds(tmp_path, "15s", series, {at: set() for at in ("5m", "5m15s", "5m30s", "6m", "7m", "8m", "15m")})
+
+
+def _holds(folder: Path, interval: str, series: Mapping[str, str], firing: Mapping[str, set[str]]) -> None:
+    """Of such series promtool says that these alerts fire at these times, and no others."""
     case = {
         "rule_files": [str(RULES.resolve())],
-        "evaluation_interval": "1m",
+        "evaluation_interval": interval,
         "tests": [
             {
-                "interval": "1m",
-                "input_series": _input({**standing, **{_named(series): values for series, values in changed.items()}}),
+                "interval": interval,
+                "input_series": [{"series": name, "values": values} for name, values in series.items()],
                 "promql_expr_test": [
                     {
                         "expr": 'group by (alertname) (ALERTS{alertstate="firing"})',
-                        "eval_time": "2h",
-                        "exp_samples": firing,
+                        "eval_time": at,
+                        "exp_samples": [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in sorted(names)],
                     }
+                    for at, names in firing.items()
                 ],
             }
         ],
     }
-    file = tmp_path / "alerts.test.yml"
+    file = folder / "alerts.test.yml"
     file.write_text(json.dumps(case), "utf-8")
     assert PROMTOOL is not None
     for arguments in (("check", "rules", str(RULES)), ("test", "rules", str(file))):
@@ -223,7 +243,7 @@ def test_each_alert_fires_when_it_should_and_no_other_with_it(
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.skipif(PROMTOOL is None, reason="there is no promtool on the PATH, and make alerts has built none")
+@needs_promtool
 def test_prometheus_takes_what_compose_gives_it() -> None:
     command = ["check", "config", "--syntax-only", "deploy/prometheus/prometheus.yml"]  # its token is in the container
     done = subprocess.run([str(PROMTOOL), *command], capture_output=True, text=True, check=False)  # noqa: S603
@@ -247,7 +267,3 @@ def _named(series: str) -> str:
 def _written(name: str, labels: Mapping[str, str]) -> str:
     inside = ",".join(f'{label}="{value}"' for label, value in sorted({**labels, "instance": "worker"}.items()))
     return f"{name}{{{inside}}}"
-
-
-def _input(series: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"series": name, "values": values} for name, values in series.items()]

@@ -7,7 +7,6 @@ on the PATH or were built before, these tests use them as well.
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from service import app
 from service.settings import Topics
 from tests.deploy import generated
 from tests.deploy.generated import KUBERNETES, Manifest
+from tests.tools import tool
 
 OVERLAYS = ["production", "small"]
 COMPOSE: Manifest = yaml.safe_load(Path("docker-compose.yml").read_text("utf-8"))
@@ -29,12 +29,6 @@ DOCKERFILE = Path("Dockerfile").read_text("utf-8")
 README = Path("deploy/README.md").read_text("utf-8")
 SCHEMAS = "tests/deploy/schemas/{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json"
 IMAGE = "subscription-cancellation"
-
-
-def tool(name: str) -> str | None:
-    return shutil.which(name) or next(map(str, Path(f".cache/{name}").glob(name)), None)
-
-
 KUSTOMIZE, KUBECONFORM = tool("kustomize"), tool("kubeconform")
 rendering = pytest.mark.skipif(
     not (KUSTOMIZE and KUBECONFORM), reason="make manifests builds kustomize and kubeconform"
