@@ -27,7 +27,7 @@ async def measure(bench: Bench) -> None:
     found: dict[str, list[list[float]]] = {"service": [], "floor": []}
     rates = {"service": "events_per_s", "floor": "floor_per_s"}
     async with preloaded(bench.found, bench.model, bench.size.many // 10) as database:
-        for _ in range(bench.size.rounds):
+        for _ in range(2 * bench.size.rounds - 1):  # a tail is soon disturbed by others on the machine
             for kind, seen in found.items():
                 rate = _HALF * min(float(bench.figures.get(name, _DEFAULT_RATE)) for name in rates.values())
                 async with staged(bench.found, database) as stage, stage.worker(kind):
