@@ -27,6 +27,7 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
 
 from service import app
+from service.cli.terminal import log_lines
 from service.consumer import _incoming as incoming
 from service.flow import Flow
 from service.health import Health
@@ -35,7 +36,6 @@ from service.retry import patiently
 from service.settings import load
 from service.store import inbox, outbox
 from service.store.records import Incoming, Outgoing
-from service.terminal import log_lines
 from tests.benchmarks.workload import MODEL, Model, story
 
 _LOCK = """

@@ -25,11 +25,11 @@ from rich.console import Console
 from rich.text import Text
 
 from service import app, topics
+from service.cli.terminal import log_lines
 from service.demo.playing import play
 from service.local import servers
 from service.settings import Settings, Topics
 from service.store.migrate import migrate
-from service.terminal import log_lines
 from tests import chromium
 from tests.web.stage import staged, titled
 

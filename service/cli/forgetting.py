@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from service.cli.terminal import MEND, AsJson, finish, paragraphs, settings_or_stop, stop
 from service.ops.forgetting import Customer, Forgotten, find, forget
-from service.terminal import MEND, AsJson, finish, paragraphs, settings_or_stop, stop
 
 _HELP = """
 Take a customer's personal data out of all that is stored, and out of the timelines and dead letters; the books stay.

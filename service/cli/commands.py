@@ -1,4 +1,4 @@
-"""The command line: `python -m service …`."""
+"""The commands of `python -m service …` that are no group and no program of their own; the others are added to them."""
 
 from __future__ import annotations
 
@@ -13,24 +13,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from service import __version__, app, asking_cli, clients, forgetting_cli, import_cli, topics
-from service.dead_letters_cli import dead_letters
-from service.demo import stage
-from service.demo.drawing import draw
-from service.domain.timeline import timeline
-from service.flow import utc_now
-from service.local import servers
-from service.local.jars import cache
-from service.messages.outcomes import SubscriptionTimeline, as_read
-from service.ops import adjustments, held
-from service.ops import preview as previewing
-from service.ops.report import report
-from service.ops.verify import Scope
-from service.schemas_cli import schemas
-from service.settings import Settings, Topics
-from service.store import policies, roles, subscriptions
-from service.store.migrate import migrate as apply_migrations
-from service.terminal import (
+from service import __version__, app, clients, topics
+from service.cli import asking, forgetting, importing
+from service.cli.dead_letters import dead_letters
+from service.cli.schemas import schemas
+from service.cli.terminal import (
     BUILD,
     LOOK,
     MEND,
@@ -44,6 +31,20 @@ from service.terminal import (
     settings_or_stop,
     stop,
 )
+from service.demo import stage
+from service.demo.drawing import draw
+from service.domain.timeline import timeline
+from service.flow import utc_now
+from service.local import servers
+from service.local.jars import cache
+from service.messages.outcomes import SubscriptionTimeline, as_read
+from service.ops import adjustments, held
+from service.ops import preview as previewing
+from service.ops.report import report
+from service.ops.verify import Scope
+from service.settings import Settings, Topics
+from service.store import policies, roles, subscriptions
+from service.store.migrate import migrate as apply_migrations
 
 _ABOUT = """
 Settings come from the environment: KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL say where Kafka and Postgres are, the
@@ -257,9 +258,9 @@ def migrate(
         _list("applied", applied, as_json=False)
 
 
-asking_cli.add_to(cli)
-forgetting_cli.add_to(cli)
-import_cli.add_to(cli)
+asking.add_to(cli)
+forgetting.add_to(cli)
+importing.add_to(cli)
 cli.add_typer(dead_letters, name="dead-letters", rich_help_panel=MEND)
 cli.add_typer(schemas, name="schemas", rich_help_panel=BUILD)
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from service.cli.terminal import settings_or_stop, stop
 from service.schemas import files, registry
-from service.terminal import settings_or_stop, stop
 
 schemas = typer.Typer(help="The contract as files: JSON Schemas and AsyncAPI.", pretty_exceptions_enable=False)
 

@@ -10,11 +10,11 @@ from uuid import uuid4
 import typer
 from rich.console import Console
 
+from service.cli.terminal import ASK, finish, misused, paragraphs, settings_or_stop, stop
 from service.flow import utc_now
 from service.messages.envelope import UnreadableError
 from service.ops import preview as previewing
 from service.ops.sending import SUPPORT, Named, event, send
-from service.terminal import ASK, finish, misused, paragraphs, settings_or_stop, stop
 
 _ENDS = "How it is to end: exactly one"
 _CODES = """

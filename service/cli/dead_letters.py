@@ -15,6 +15,7 @@ from typing import Annotated, TypeAlias
 import typer
 from rich.console import Console
 
+from service.cli.terminal import AsJson, finish, misused, settings_or_stop, stop
 from service.ops import letters_shown
 from service.ops.dead_letters import (
     Done,
@@ -32,7 +33,6 @@ from service.ops.dead_letters import (
     replay,
 )
 from service.settings import Settings, Topics
-from service.terminal import AsJson, finish, misused, settings_or_stop, stop
 
 dead_letters = typer.Typer(
     help="What could not be read or taken in: find it, look at it, send it again, or put it away.",

@@ -17,12 +17,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from service.cli.terminal import ASK, LOOK, finish, paragraphs, settings_or_stop, stop
 from service.flow import utc_now
 from service.ops import exporting
 from service.ops.carrying import Carried, Checked, Checkpoint, Import, stamp
 from service.ops.rows import AGREEMENT, LINE, NEEDED, TERMS, Form, Reading, Row, RowsError, form_of
 from service.settings import Settings
-from service.terminal import ASK, LOOK, finish, paragraphs, settings_or_stop, stop
 
 _SHOWN = 20
 """Refused rows that are told on the terminal."""
