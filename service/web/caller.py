@@ -15,6 +15,14 @@ ROLES: frozenset[Role] = frozenset(get_args(Role))
 _FIRST = "default"
 
 
+class TokenError(Exception):
+    """A token that is not taken; the message says why, and nothing of what is in it."""
+
+
+class IssuerAwayError(Exception):
+    """The issuer of tokens does not answer as one; the message says how."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller(BaseUser):
     """One who was let in, as Starlette's user of a request; `tenants` is None for one who may see every tenant."""

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import structlog
@@ -27,8 +28,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.settings import Settings, SettingsError
-from service.web.caller import Caller
-from service.web.issuer import Issuer, IssuerAwayError, TokenError
+from service.web.caller import Caller, IssuerAwayError, TokenError
+
+if TYPE_CHECKING:
+    from service.web.issuer import Issuer
 
 log = structlog.get_logger(__name__)
 
@@ -211,4 +214,6 @@ def _issuer(settings: Settings) -> Issuer | None:
         raise SettingsError("OIDC_ISSUER is to be an address that begins with https://.")
     if not settings.oidc_audience:
         raise SettingsError("OIDC_ISSUER needs OIDC_AUDIENCE: whom its tokens are to be for.")
+    from service.web.issuer import Issuer  # noqa: PLC0415  nine megabytes of cryptography, for those who have an issuer
+
     return Issuer(settings.oidc_issuer, settings.oidc_audience)

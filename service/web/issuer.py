@@ -13,6 +13,8 @@ from urllib.request import Request, urlopen
 
 import jwt
 
+from service.web.caller import IssuerAwayError, TokenError
+
 ALGORITHMS = (
     *("RS256", "RS384", "RS512"),
     *("PS256", "PS384", "PS512"),
@@ -37,14 +39,6 @@ _BECAUSE: tuple[tuple[type[jwt.PyJWTError], str], ...] = (
     (jwt.MissingRequiredClaimError, f"it lacks one of {', '.join(_CLAIMS)}"),
     (jwt.PyJWKClientError, "its key is not known"),
 )
-
-
-class TokenError(Exception):
-    """A token that is not taken; the message says why, and nothing of what is in it."""
-
-
-class IssuerAwayError(Exception):
-    """The issuer does not answer as one; the message says how."""
 
 
 class Issuer:
