@@ -27,7 +27,7 @@ update subscription set
     due_at = '2025-11-20T23:01:00Z'
 where subscription_id <= 'S' || lpad($3::text, 8, '0')
 """
-_RATE, _SECONDS = 50.0, 10.0
+_RATE, _SECONDS, _SETTLED = 50.0, 15.0, 5.0
 _GRAIN = 0.1
 
 
@@ -39,15 +39,16 @@ async def measure(bench: Bench) -> None:
     async with preloaded(bench.found, bench.model, ending + 5_000) as database:
         for _ in rounds:
             async with staged(bench.found, database) as stage, stage.worker("service"):
-                runs["quiet"].append(await latencies(stage, _RATE, _SECONDS, first=ending + 1))
+                runs["quiet"].append(await latencies(stage, _RATE, _SECONDS, ending + 1, _SETTLED))
             async with staged(bench.found, database) as stage:
                 connection = await asyncpg.connect(stage.url)
                 state = state_json(bench.model.after(story("cancel", MODEL)))
                 await connection.execute(_DUE, state, MODEL, str(ending))
                 await connection.execute("vacuum analyze subscription")
+                await connection.execute("checkpoint")  # what was prepared is not to be written while it is measured
                 async with stage.worker("service"):
                     began = time.perf_counter()
-                    runs["while_ending"].append(await latencies(stage, _RATE, _SECONDS, first=ending + 1))
+                    runs["while_ending"].append(await latencies(stage, _RATE, _SECONDS, ending + 1, _SETTLED))
                     while await connection.fetchval(_LEFT):
                         await asyncio.sleep(_GRAIN)  # a benchmark may; it is the figure's grain
                     ends.append(ending / (time.perf_counter() - began))

@@ -41,10 +41,12 @@ async def measure(bench: Bench) -> None:
     bench.figure("p99_ratio", [p99["service"] / p99["floor"]], 2)
 
 
-async def latencies(stage: Stage, rate: float, seconds: float, first: int = 1) -> list[float]:
+async def latencies(
+    stage: Stage, rate: float, seconds: float, first: int = 1, settled: float = _SETTLED
+) -> list[float]:
     """Sends cancellations at a steady rate; the seconds until the last outcome of each could be read.
 
-    What is sent in the first moments is left out: the worker is still warming up.
+    What is sent before it has `settled` is left out: the worker is still warming up.
     """
     names = ("cancellation_status", "period_shortened", "renewal_cancelled", "credit_adjustment")
     outcomes = [getattr(stage.topics, name) for name in names]
@@ -72,7 +74,7 @@ async def latencies(stage: Stage, rate: float, seconds: float, first: int = 1) -
             while not sent.keys() <= answered.keys():
                 await asyncio.sleep(0.05)
         await asyncio.sleep(0.2)
-    return [answered[name] - at for name, at in sent.items() if at > began + _SETTLED]
+    return [answered[name] - at for name, at in sent.items() if at > began + settled]
 
 
 async def _read(consumer: AIOKafkaConsumer, answered: dict[bytes, float]) -> None:
