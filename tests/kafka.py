@@ -126,7 +126,7 @@ class Client:
 
     def _snapshots(self, subscription_id: str) -> list[dict[str, Any]]:
         snapshots = [outcome.data for outcome in self.received if outcome.topic == "subscription-timeline"]
-        return [snapshot for snapshot in snapshots if snapshot["subscription_id"] == subscription_id]
+        return [snapshot for snapshot in snapshots if snapshot.get("subscription_id") == subscription_id]
 
     @property
     def dead_letters(self) -> list[Outcome]:
