@@ -3,4 +3,4 @@
 The way of a message stands in `service.flow`; what a cancellation means, in `service.domain`.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
