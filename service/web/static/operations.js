@@ -38,7 +38,12 @@
         y: { range: (_, low, high) => [0, Math.max(high * 1.1, 4)] },
       },
       axes: [
-        { ...axis, space: 70, values: (_, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleTimeString(language, { timeStyle: "short" })) },
+        {
+          ...axis,
+          space: 70,
+          incrs: [1, 2, 5, 10, 20].map((minutes) => minutes * 60),
+          values: (_, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleTimeString(language, { timeStyle: "short" })),
+        },
         { ...axis, size: 64, values: (_, ticks) => ticks.map(WRITTEN[place.dataset.kind]) },
       ],
       series: [{}, { stroke: style("--link"), width: 2, points: { show: false } }],
