@@ -10,8 +10,9 @@ import asyncpg
 import pytest
 
 from service.messages.dead_letters import origin
+from service.ops import forgetting
 from service.ops.dead_letters import Letter
-from service.ops.forgetting import Customer, LeftError, about, rewrite_one
+from service.ops.forgetting import Customer, ForgettingError, LeftError, about, rewrite_one
 from service.ops.verify import Scope, verify
 from service.settings import Settings, Topics
 from service.store.erasures import Erasure
@@ -79,6 +80,20 @@ async def test_given_again_it_changes_nothing(world: World) -> None:
     rows = await world.pool.fetch("select * from fact order by position")
     await forget(world)
     assert await world.pool.fetch("select * from fact order by position") == rows
+
+
+async def test_without_a_worker_that_publishes_it_is_given_up_with_what_to_do(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.flow.process([world.activated(), asked(world, "r1", "anna")])
+    monkeypatch.setattr(forgetting, "_PATIENCE_SECONDS", 0.0)
+    told: list[str] = []
+    async with world.pool.acquire() as connection:
+        with pytest.raises(ForgettingError, match=r"^4 records still wait .+ the workers run and reach Kafka"):
+            await forgetting._published(connection, told.append)  # noqa: SLF001  the rest needs a Kafka
+        assert told == ["4 records wait to be published"]
+        await connection.execute("delete from outbox")
+        await forgetting._published(connection, told.append)  # noqa: SLF001  as above
 
 
 async def test_one_that_is_held_or_does_not_verify_is_left_as_it_was(world: World) -> None:
