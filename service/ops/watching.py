@@ -53,9 +53,11 @@ class Watch:
             await pause(self.closing, _EVERY_SECONDS)
 
     async def look(self) -> None:
-        """Looks once; a server that is away is no failure."""
-        await asyncio.gather(self._waiting(), self._lag())
-        self.seen.set()
+        """Looks once; a server that is away is no failure. Whatever fails, who asks waits for no second look."""
+        try:
+            await asyncio.gather(self._waiting(), self._lag())
+        finally:
+            self.seen.set()
 
     async def _waiting(self) -> None:
         now, limits = self._clock(), (self._settings.outbox_max_records, COUNTED_TO)

@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import promql_parser
 import pytest
@@ -24,6 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from tests.conftest import Running
+from tests.scraping import once_it_has_looked
 from tests.tools import tool
 
 RULES, DASHBOARD = Path("deploy/prometheus/alerts.yml"), Path("deploy/grafana/dashboard.json")
@@ -72,16 +71,7 @@ BROUGHT_ABOUT: dict[str, dict[str, str]] = {
 @pytest.fixture(scope="module")
 async def scraped(running: Running) -> list[Sample]:
     """What the running service exposes, once it has looked at its lag."""
-
-    def read() -> str:
-        with urlopen(f"{running.http}/metrics") as response:  # noqa: S310  our own service
-            text: str = response.read().decode()
-            return text
-
-    async with asyncio.timeout(30):
-        while "cancellation_consumer_lag_records{" not in (text := await asyncio.to_thread(read)):  # noqa: ASYNC110  another's
-            await asyncio.sleep(0.1)
-    families = text_string_to_metric_families(text)
+    families = text_string_to_metric_families(await once_it_has_looked(running.http))
     return [sample for family in families for sample in family.samples if not sample.name.endswith("_created")]
 
 

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
-from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.metrics import REASONS, WAITS
 from tests.conftest import Running
 from tests.kafka import client, monthly
+from tests.scraping import LAG, once_it_has_looked, scrape
 
-LAG = "cancellation_consumer_lag_records"
 Samples: TypeAlias = Mapping[tuple[str, tuple[str, ...]], float]
-
-
-async def scrape(running: Running) -> tuple[str, str]:
-    """The type of the content, and the content."""
-
-    def read() -> tuple[str, str]:
-        with urlopen(f"{running.http}/metrics") as response:  # noqa: S310  our own service
-            return response.headers["Content-Type"], response.read().decode()
-
-    return await asyncio.to_thread(read)
 
 
 def samples(text: str) -> Samples:
@@ -38,14 +26,6 @@ def samples(text: str) -> Samples:
     }
 
 
-async def once(running: Running, shown: Callable[[Samples], bool]) -> Samples:
-    """The first scrape that shows it; the service looks at Kafka and the database every few seconds."""
-    async with asyncio.timeout(30):
-        while not shown(found := samples((await scrape(running))[1])):  # noqa: ASYNC110  another process sets no event
-            await asyncio.sleep(0.1)
-    return found
-
-
 async def test_a_scrape_follows_an_event_through_the_service(running: Running) -> None:
     topic = running.topics["subscription-lifecycle"]
     consumed = ("cancellation_events_consumed_total", (topic, "subscription-activated"))
@@ -53,8 +33,8 @@ async def test_a_scrape_follows_an_event_through_the_service(running: Running) -
     async with client(running.kafka, running.topics) as kafka:
         await kafka.send("subscription-lifecycle", "subscription-activated", "measured", monthly("measured"))
         await kafka.until(lambda _: kafka.shown("measured", 0))
-    assert (await scrape(running))[0].startswith("text/plain; version=")
-    after = await once(running, lambda found: any(name == LAG for name, _ in found))
+    assert (await scrape(running.http))[0].startswith("text/plain; version=")
+    after = samples(await once_it_has_looked(running.http))
     assert after[consumed] >= 1
     assert after[published] >= 1
     assert after["cancellation_batch_records_count", ()] > 0
@@ -70,7 +50,7 @@ async def test_a_scrape_follows_an_event_through_the_service(running: Running) -
 
 
 async def test_every_name_and_unit_is_as_prometheus_has_them(running: Running) -> None:
-    families = list(text_string_to_metric_families((await scrape(running))[1]))
+    families = list(text_string_to_metric_families((await scrape(running.http))[1]))
     ours = [family for family in families if family.name.startswith("cancellation_")]
     assert len(ours) > 25
     for family in ours:

@@ -13,12 +13,15 @@ from aiokafka.errors import ConsumerStoppedError, KafkaConnectionError
 from service import batch as batch_module
 from service import metrics
 from service.domain.outcomes import RefusalCode
+from service.health import Health
+from service.http import serve
 from service.metrics import REGISTRY
 from service.ops import watching
 from service.ops.watching import Watch
 from service.retry import patiently
-from service.settings import Settings
+from service.settings import Settings, Topics
 from tests.flow.conftest import LIFECYCLE, REQUESTED, World
+from tests.scraping import scrape
 
 
 def value(name: str, **labels: str) -> float:
@@ -156,6 +159,30 @@ async def test_rows_are_counted_to_a_limit(world: World, watch: Watch, monkeypat
     world.pass_by(days=30)
     await watch.look()
     assert value("due_subscriptions") == 2
+
+
+async def test_whoever_asks_gets_what_was_seen_last_and_the_database_is_not_read_for_it(
+    world: World, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "_EVERY_SECONDS", 3600.0)
+    settings = Settings(http_bind="127.0.0.1:0")
+    async with serve(settings, Topics(), world.pool, Health(), watch=watch) as address:
+        await watch.seen.wait()
+        await world.flow.process([world.activated(), world.cancel()])
+        for _ in range(5):
+            assert "cancellation_outbox_rows 0.0" in (await scrape(address))[1]
+    await watch.look()
+    assert value("outbox_rows") > 0
+
+
+async def test_a_look_that_fails_keeps_nobody_waiting(watch: Watch) -> None:
+    async def broken() -> dict[tuple[str, int], int]:
+        raise ZeroDivisionError
+
+    watch.lags = broken
+    with pytest.raises(ZeroDivisionError):
+        await watch.look()
+    assert watch.seen.is_set()
 
 
 @pytest.mark.parametrize("fault", [KafkaConnectionError, ConsumerStoppedError, TimeoutError])
