@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 from uuid import uuid4
@@ -17,6 +18,8 @@ from service.ops import preview as previewing
 from service.ops.sending import SUPPORT, Named, event, send
 
 _ENDS = "How it is to end: exactly one"
+_MODES = ("immediately", "end-of-period", "end-of-invoiced", "end-of-term", "earliest")
+_DATES = ("date", "last_active_day", "at")
 _CODES = """
 Exit codes: 0 when Kafka has the event, 1 when it was not sent (a sentence says why), 2 when the command is wrong.
 What comes of it is the service's decision, and may be a refusal: `timeline` shows it, the topic cancellation-status
@@ -116,16 +119,10 @@ def cancel(  # noqa: PLR0913  each is an option of the command
 
     For example: cancel S1 --on 2026-12-01 --because moved-abroad --by anna
     """
-    modes = {
-        "immediately": immediately,
-        "end-of-period": end_of_period,
-        "end-of-invoiced": end_of_invoiced,
-        "end-of-term": end_of_term,
-        "earliest": earliest,
-    }
+    modes = immediately, end_of_period, end_of_invoiced, end_of_term, earliest
     data = {
         **_about(tenant, subscription, cancellation),
-        "end": _end(modes, {"date": on, "last_active_day": last_day, "at": at}),
+        "end": _end(modes, (on, last_day, at)),
         "line_ids": lines,
         "settlement": settlement,
         **_said(because, comment, by, override_because),
@@ -161,16 +158,10 @@ def move(  # noqa: PLR0913  each is an option of the command
 
     For example: move S1 --end-of-period
     """
-    modes = {
-        "immediately": immediately,
-        "end-of-period": end_of_period,
-        "end-of-invoiced": end_of_invoiced,
-        "end-of-term": end_of_term,
-        "earliest": earliest,
-    }
+    modes = immediately, end_of_period, end_of_invoiced, end_of_term, earliest
     data = {
         **_about(tenant, subscription, cancellation),
-        "end": _end(modes, {"date": on, "last_active_day": last_day, "at": at}),
+        "end": _end(modes, (on, last_day, at)),
         "settlement": settlement,
         **_said(because, comment, by, override_because),
     }
@@ -201,9 +192,10 @@ def _about(tenant: str, subscription: str, cancellation: str | None) -> dict[str
     return {"tenant_id": tenant, "subscription_id": subscription, "cancellation_id": cancellation}
 
 
-def _end(modes: dict[str, bool], dated: dict[str, str | None]) -> dict[str, str]:
-    chosen = [{"mode": mode} for mode, given in modes.items() if given]
-    chosen += [{"mode": "on-date", name: text} for name, text in dated.items() if text is not None]
+def _end(modes: Sequence[bool], dates: Sequence[str | None]) -> dict[str, str]:
+    """The one end that was chosen; both as they stand in `_MODES` and `_DATES`."""
+    chosen = [{"mode": mode} for mode, given in zip(_MODES, modes, strict=True) if given]
+    chosen += [{"mode": "on-date", name: text} for name, text in zip(_DATES, dates, strict=True) if text is not None]
     if len(chosen) != 1:
         misused(
             "Say how it is to end, by exactly one of --immediately, --end-of-period, --end-of-invoiced, --end-of-term, "

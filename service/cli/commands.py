@@ -1,4 +1,4 @@
-"""The commands of `python -m service …` that are no group and no program of their own; the others are added to them."""
+"""`python -m service …`: the short commands, and the groups of others that are added to them."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Books:
                     doubtful = await books.out_of_balance(connection, size)
                     following = await page(connection, Scope(), after, size)
                     differences: dict[Key, str] = {}
-                    for key in _in_turn(following, doubtful):
+                    for key in _alternating(following, doubtful):
                         differences |= await self._differences(connection, key)
                         verified.append(key)
                         if monotonic() - began > _LONGEST:
@@ -83,7 +83,7 @@ class Books:
         return {finding.key: f"{finding.field}: {finding.words}" for finding in verified.findings[:1]}
 
 
-def _in_turn(following: list[Key], doubtful: list[Key]) -> list[Key]:
+def _alternating(following: list[Key], doubtful: list[Key]) -> list[Key]:
     """One of each, by turns: neither keeps the other waiting."""
     pairs = zip_longest(following, doubtful)
     return list(dict.fromkeys(key for pair in pairs for key in pair if key is not None))

@@ -25,7 +25,7 @@ import yaml
 from service.local import Servers
 from service.local.process import Guarded, Guards, free_ports
 from tests.conftest import Running, service
-from tests.kafka import client
+from tests.kafka import client, monthly
 from tests.tools import tool
 
 PROMETHEUS = tool("prometheus")
@@ -131,19 +131,9 @@ def _address(file: Path, service: str, token: Path) -> None:
 
 async def _something_happens(running: Running) -> None:
     """An activation, a cancellation that is refused, and a record that nobody can read."""
-    agreement = {
-        "subscription_id": "scraped",
-        "customer_id": "customer",
-        "currency": "EUR",
-        "time_zone": "Europe/Berlin",
-        "start_date": "2026-11-01",
-        "interval": "P1M",
-        "billing": "in-advance",
-        "lines": [{"line_id": "L1", "amount": "30.00"}],
-    }
     too_early = {"subscription_id": "scraped", "end": {"mode": "on-date", "date": "2020-01-01"}}
     async with client(running.kafka, running.topics) as kafka:
-        await kafka.send("subscription-lifecycle", "subscription-activated", "activated", agreement)
+        await kafka.send("subscription-lifecycle", "subscription-activated", "activated", monthly("scraped"))
         await kafka.until(lambda _: kafka.shown("scraped", 0))
         await kafka.send("cancellation-requested", "cancellation-requested", "too-early", too_early)
         await kafka.raw("cancellation-requested", b"{", [])

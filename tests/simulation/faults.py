@@ -150,9 +150,7 @@ FAULTS = {
     "a subscription not heard of has no row to lock": Fault(((subscriptions, "lock", _no_places),)),
     "the clock takes no locks": Fault(((subscriptions, "lock_due", _due_unlocked),)),
     "the outbox is filled apart from the decision": Fault(((outbox, "append", _appended_apart),)),
-    "a snapshot is drawn again under the same id": Fault(
-        ((Batch, "undrawn", property(lambda batch: list(batch._changed))),)
-    ),
+    "a snapshot is drawn again under the same id": Fault(((Batch, "undrawn", property(_all_changed)),)),
     "the relay deletes before the acknowledgement": Fault(relay=_Hasty),
     "the relay reads on after the last id": Fault(relay=_Reading),
     "the relay sends what follows before what went first is acknowledged": Fault(relay=_AtOnce),
